@@ -211,7 +211,7 @@ def valkey_down(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as patch:
         patch.setattr(valkey, "REST_S", 3600)
         patch.setattr("sandbox.switches.switch_of", lambda unid: None)  # production has neither
-        patch.setattr("lessons.stream._Watch.note", lambda *_: None)
+        patch.setattr("lessons.call_log._Watch.note", lambda *_: None)
         patch.setattr(valkey.client(), "connection_pool", pool)
         yield waits
     valkey.client()._resting_until = 0

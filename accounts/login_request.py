@@ -8,7 +8,7 @@ from django.utils.crypto import get_random_string
 
 from accounts.captcha import NO_ANSWER, CaptchaAnswer
 from accounts.models import LoginMethod, User
-from accounts.services.attempts import LoginContext
+from accounts.services.login_records import LoginContext
 from core import times
 from core.api.request import absolute_url, client_ip, user_agent
 

@@ -1,7 +1,7 @@
 """What happens to users and logins without a request. ``config/schedule.py`` says when."""
 
-from accounts.services.attempts import attempts_empty
 from accounts.services.login import logins_purge
+from accounts.services.login_records import attempts_empty
 from accounts.services.phones import phone_notice_send
 from accounts.services.scan_codes import codes_expire
 from accounts.services.users import tokens_purge

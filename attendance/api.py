@@ -12,7 +12,7 @@ from accounts.login_request import device_of
 from attendance import errors, selectors, services
 from attendance.codes import code_read
 from attendance.models import Period, Record, Session, Status, Way
-from attendance.phone import scanned_page
+from attendance.scan_page import scanned_page
 from attendance.selectors import Numbers, attendance_rate, session_numbers
 from attendance.services import SIGN_PATH
 from core import times

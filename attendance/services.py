@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts.services.ceilings import ceiling_keep
+from accounts.services.practice_ceilings import ceiling_keep
 from attendance import screens
 from attendance.codes import CODE_TTL, sign_code_make
 from attendance.errors import AlreadySigned, CodeExpired, NotOnList, SessionExists

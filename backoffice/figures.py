@@ -14,7 +14,7 @@ from django.shortcuts import render
 
 from backoffice.navigation import may_see, may_see_income
 from backoffice.periods import Days, change_text, days_asked
-from charts.charts import PRODUCTS_BY, SERIES, Span, products_chart, students_chart
+from charts.echarts import PRODUCTS_BY, SERIES, Span, products_chart, students_chart
 from core import times
 from core.admin.listing import admin_of
 from core.admin.password import require_password

@@ -6,7 +6,7 @@ from django.urls import path
 from backoffice.daily import daily_page
 from backoffice.dashboard import waiting_page
 from backoffice.figures import figures_page
-from backoffice.person import person_file
+from backoffice.personal_data import person_file
 
 urlpatterns = [
     path("daily/", admin.site.admin_view(daily_page), name="daily"),

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from accounts.authentication import CallerRequest
-from charts import charts
+from charts import echarts
 from charts.errors import TooManyPoints
 from core import times
 from core.api.access import Access
@@ -22,27 +22,27 @@ DEFAULT_DAYS = timedelta(days=29)
 class SeriesNames(IdList):
     """Names of series with commas between them."""
 
-    default_error_messages = {"invalid": f"只能是{'、'.join(charts.SERIES)},用逗号隔开"}
+    default_error_messages = {"invalid": f"只能是{'、'.join(echarts.SERIES)},用逗号隔开"}
 
     def to_internal_value(self, data: Any) -> list[str]:
         names = list(dict.fromkeys(super().to_internal_value(data)))
-        if not names or not set(names) <= charts.SERIES.keys():
+        if not names or not set(names) <= echarts.SERIES.keys():
             self.fail("invalid")
         return names
 
 
 class StudentsParams(Params):
-    by = OneOf(charts.STUDENTS_BY, default="city", help_text="按什么分组:城市、班级、学历、年龄段,或入学的月份")
+    by = OneOf(echarts.STUDENTS_BY, default="city", help_text="按什么分组:城市、班级、学历、年龄段,或入学的月份")
     limit = PositiveInt(default=MAX_LIMIT, help_text="最多几组,其余合为“其他”")
 
 
 class TrendParams(SpanParams):
-    of = SeriesNames(required=False, help_text=f"要哪些数字,用逗号隔开,默认 students:{'、'.join(charts.SERIES)}")
+    of = SeriesNames(required=False, help_text=f"要哪些数字,用逗号隔开,默认 students:{'、'.join(echarts.SERIES)}")
     unit = OneOf(("day", "week", "month"), default="day", help_text="按天、按周(周一)或按月(一号)")
 
 
 class ProductsParams(SpanParams):
-    by = OneOf(charts.PRODUCTS_BY, default="product", help_text="按商品或按类目")
+    by = OneOf(echarts.PRODUCTS_BY, default="product", help_text="按商品或按类目")
     limit = PositiveInt(default=MAX_LIMIT, help_text="最多几项,其余合为“其他”")
 
 
@@ -55,7 +55,7 @@ _NO_LIMIT = BadParameter("limit: 必须是正整数")
 
 STUDENTS = Doc(
     ok={"msg": "获取成功", "data": [{"name": "杭州", "value": 12}]},
-    records={"data": list[charts.NamedValue]},
+    records={"data": list[echarts.NamedValue]},
     params=StudentsParams,
     send={"by": "city"},
     failures=[BadParameter("by: 只能是city、class、degree、age、month"), _NO_LIMIT],
@@ -74,7 +74,7 @@ TREND = Doc(
             ],
         },
     },
-    records={"data": charts.Trend},
+    records={"data": echarts.Trend},
     params=TrendParams,
     send={"of": "attendance,students", "unit": "day"},
     failures=[
@@ -91,7 +91,7 @@ TREND = Doc(
 )
 PRODUCTS = Doc(
     ok={"msg": "获取成功", "data": [{"name": "小米充电宝", "value": 3, "amount": 177}]},
-    records={"data": list[charts.NamedSales]},
+    records={"data": list[echarts.NamedSales]},
     params=ProductsParams,
     send={"by": "product"},
     failures=[BadParameter("by: 只能是product、category"), _NO_LIMIT],
@@ -111,7 +111,7 @@ OVERVIEW = Doc(
             "attendanceRate": None,
         },
     },
-    records={"data": charts.Overview},
+    records={"data": echarts.Overview},
     about=f"今天的数字;`attendanceRate` 如 0.93,今天还没有结束的考勤时为 null。{_SIGHT}",
 )
 
@@ -123,7 +123,7 @@ class ChartsViewSet(ApiViewSet):
     @Endpoint("GET", "/statistics/students", "学员人数的分布", Access.ROWS, docs=STUDENTS, is_quick=True)
     def students(self, request: CallerRequest) -> Envelope:
         query = StudentsParams.read(request)
-        return ok("获取成功", data=charts.students_chart(**query, scope=request.user.scope))
+        return ok("获取成功", data=echarts.students_chart(**query, scope=request.user.scope))
 
     @Endpoint("GET", "/statistics/trend", "数字随时间的变化", Access.ROWS, docs=TREND, is_reading=True)
     def trend(self, request: CallerRequest) -> Envelope:
@@ -133,24 +133,24 @@ class ChartsViewSet(ApiViewSet):
         if "from" in query and "to" not in query:
             last = max(first, last)
         span = _span(request, query["unit"], first, last)
-        return ok("获取成功", data=charts.trend(query.get("of", ["students"]), span))
+        return ok("获取成功", data=echarts.trend(query.get("of", ["students"]), span))
 
     @Endpoint("GET", "/statistics/products", "卖出的商品", Access.ROWS, docs=PRODUCTS, is_reading=True)
     def products(self, request: CallerRequest) -> Envelope:
         query = ProductsParams.read(request)
         days = (query.get("from"), query.get("to"))
         buyer_pk = None if _sees_orders(request) else request.user.pk
-        return ok("获取成功", data=charts.products_chart(query["by"], *days, query["limit"], buyer_pk))
+        return ok("获取成功", data=echarts.products_chart(query["by"], *days, query["limit"], buyer_pk))
 
     @Endpoint("GET", "/statistics/overview", "今天的数字", Access.ROWS, docs=OVERVIEW, is_reading=True)
     def overview(self, request: CallerRequest) -> Envelope:
         scope, today = request.user.scope, times.local(times.now()).date()
         span = _span(request, "day", today, today)
-        return ok("获取成功", data=charts.overview(span, len(class_list(scope)), students_total(scope=scope)))
+        return ok("获取成功", data=echarts.overview(span, len(class_list(scope)), students_total(scope=scope)))
 
 
-def _span(request: CallerRequest, unit: str, first: date, last: date) -> charts.Span:
-    return charts.Span(unit, first, last, request.user.scope, _sees_orders(request))
+def _span(request: CallerRequest, unit: str, first: date, last: date) -> echarts.Span:
+    return echarts.Span(unit, first, last, request.user.scope, _sees_orders(request))
 
 
 def _sees_orders(request: CallerRequest) -> bool:

@@ -22,7 +22,7 @@ from accounts.captcha import LIFETIME_S as CAPTCHA_LIFETIME_S
 from accounts.demo_users import DEMO_USERS, DemoUser
 from accounts.services import login, phones, sms_codes
 from accounts.services.scan_login import LOGINS_A_MINUTE
-from config import collection, typescript
+from config import postman, typescript
 from core import errors
 from core.api import bodies, once, schema
 from core.api.request import absolute_url
@@ -35,7 +35,7 @@ from payments.services.start import MIN_LIFE
 from payments.wechat_codes import WECHAT_CODES
 from shop.api.orders import QUERIES_A_MINUTE
 from shop.services import order_create
-from uploads import fields, formats
+from uploads import fields, limits
 from uploads.services import ORPHAN_AFTER
 from weather.services import QUERY_WINDOW_S
 
@@ -127,7 +127,7 @@ def _limits() -> dict[str, Any]:
         "wechat_logins": LOGINS_A_MINUTE,
         "uploads": fields,
         "upload_s": fields.MAX_PROCESSOR_MS_PER_MINUTE // 1000,
-        "picture": {"mb": formats.MAX_BYTES // bodies.MIB, "pixels": formats.MAX_PIXELS // 10_000},
+        "picture": {"mb": limits.MAX_BYTES // bodies.MIB, "pixels": limits.MAX_PIXELS // 10_000},
         "changes": {name: limit for name, (limit, _) in MAX_ENTRIES.items()},
         "order_queries": QUERIES_A_MINUTE,
     }
@@ -150,7 +150,7 @@ def collection_file(request: HttpRequest) -> HttpResponse:
     base = absolute_url(request, "")
     username, password, *_ = _account() or ("", "")
     variables = {"baseUrl": base, "username": username, "password": password}
-    content = collection.collection(schema.document(base), variables=variables, has_sandbox=settings.SANDBOX)
+    content = postman.collection(schema.document(base), variables=variables, has_sandbox=settings.SANDBOX)
     return JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
 
 

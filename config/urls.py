@@ -5,11 +5,11 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.api.views import LoginLogViewSet, UserViewSet
-from attendance import phone
+from attendance import scan_page
 from attendance.api import AttendanceViewSet
 from charts.api import ChartsViewSet
 from config import front
-from config.school import picture
+from config.branding import picture
 from core.api import schema
 from core.api.routing import CallTable
 from dormitory.api import DormitoryViewSet
@@ -46,8 +46,8 @@ urlpatterns = [
         path(f"docs/{name}.zip", front.example_client, {"name": name})
         for name in ("vue", "react", "miniprogram", "course")
     ),
-    path("attendance/phone/", phone.sign_page),
-    path("attendance/phone/wechat/", phone.wechat_page),
+    path("attendance/phone/", scan_page.sign_page),
+    path("attendance/phone/wechat/", scan_page.wechat_page),
     path("admin/", include("backoffice.urls")),
     path("admin/", include("lessons.urls")),
     path("admin/", admin.site.urls),

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Greatest
 
-from accounts.services.ceilings import ceiling_keep
+from accounts.services.practice_ceilings import ceiling_keep
 from core.errors import NothingChanged, RowUnknown
 from dormitory import errors
 from dormitory.models import Room, RoomGender, Stay

@@ -19,7 +19,7 @@ from core import times
 from core.admin.buttons import SURE
 from core.admin.password import require_password
 from core.ids import pk_of, storable
-from lessons.faults import MINUTES, PRESETS, fault_set, faults_end
+from lessons.class_switches import MINUTES, PRESETS, fault_set, faults_end
 from lessons.selectors import teacher_names, teaches, trainees_of
 from lessons.services import demo_reset, plan_set, teacher_add
 from lessons.slips import slips_page

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from core import times
+from lessons.call_log import KEPT, calls_of, page_wait
 from lessons.checkpoints import checkpoint_row
 from lessons.selectors import plan_of
 from lessons.services import plan_set, progress_update
 from lessons.signs import signs_of
-from lessons.stream import KEPT, calls_of, page_wait
 from sandbox.control import Refusal, account_of, control_endpoint, others_named
 
 Rows = list[dict[str, Any]]

@@ -7,7 +7,7 @@ class LessonsConfig(AppConfig):
     verbose_name = "课堂"
 
     def ready(self) -> None:
-        from permissions.choices import page_rights
+        from permissions.offered_rights import page_rights
 
         if settings.SANDBOX:
             from lessons.selectors import trainees_named

@@ -1,6 +1,6 @@
 """The board of a class: who is stuck, what each trainee has shown, and how each works; live and as CSV.
 
-Only development and practice note calls (``lessons.stream``): elsewhere those columns are empty. Logins, students and
+Only development and practice note calls (``lessons.call_log``): elsewhere those columns are empty. Logins, students and
 orders are asked from the tables. Everything is counted by account: two trainees may have one name.
 """
 
@@ -11,13 +11,13 @@ from typing import Any
 from accounts.models import User
 from accounts.selectors import scan_logins
 from core.times import local
+from lessons.call_log import calls_of
 from lessons.calls import Call
 from lessons.checkpoints import CHECKPOINTS
 from lessons.models import Done
 from lessons.selectors import plan_of
 from lessons.services import progress_update
 from lessons.signs import signs_of
-from lessons.stream import calls_of
 from shop.order_states import EARNING, State
 from shop.selectors import orders_of_buyers
 from students.selectors import students_entered_counts

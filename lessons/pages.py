@@ -18,13 +18,13 @@ from core.sheets.write import download, sheet_write
 from core.times import local
 from lessons.actions import READ_ONLY_MINUTES, action_do
 from lessons.board import FIGURES, board
+from lessons.call_log import page_wait
 from lessons.checkpoints import CHECKPOINTS
+from lessons.class_switches import MINUTES, PRESETS, faults_on
 from lessons.classroom_form import ClassForm
-from lessons.faults import MINUTES, PRESETS, faults_on
 from lessons.selectors import classes_for, may_teach, plan_of, teacher_names, trainees_of
 from lessons.services import class_open
 from lessons.slips import slips_page
-from lessons.stream import page_wait
 from permissions.gate import read_only_until
 from practice.selectors import invitations_open
 from practice.services import MAX_DAYS

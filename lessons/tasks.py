@@ -2,8 +2,8 @@
 
 from core import times
 from core.queues import queued_task
+from lessons.call_log import calls_of, users_noted
 from lessons.services import progress_update
-from lessons.stream import calls_of, users_noted
 
 BATCH = 50
 

@@ -13,7 +13,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from core.db.installation import installation_refusal
-from operations import restored
+from operations import after_restore
 
 # 1.1.0 read these. Where one is still set, somebody expects what no longer happens (docs/adr/0009).
 GONE = ("SENTRY_DSN", "SMS_SHIPPED_TEMPLATE_CODE", "SMS_REFUNDED_TEMPLATE_CODE", "DATABASE_DIRECT_URL", "DB_PREPARE")
@@ -64,7 +64,7 @@ def database_is_ours(**_: Any) -> list[Error]:
 @register()
 def restore_is_finished(**_: Any) -> list[Error]:
     # The last steps of a restore put tokens, open orders and money right: without them nothing may run.
-    if not (source := restored.unfinished()):
+    if not (source := after_restore.unfinished()):
         return []
     hint = f"再运行一次 `manage.py restore {source}`，直到做完。"
     return [Error("恢复没有做完。", hint=hint, id="core.E004")]

@@ -13,9 +13,9 @@ from unfold.decorators import display
 
 from core.admin.base import OfficeAdmin, PasswordFirst
 from core.times import format_office_time
-from permissions.choices import calls_by_rows, calls_of, offered_rights, rights_by_records
 from permissions.forms import RoleForm
 from permissions.models import DEFAULT_ROLEID, ClientButton, Role
+from permissions.offered_rights import calls_by_rows, calls_of, offered_rights, rights_by_records
 from permissions.scope import scope_of
 from permissions.seed import HOME, TEMPLATES
 from permissions.services.roles import copies_follow

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from core.api.access import Access
 from core.findings import Finding
-from permissions.choices import calls_by_rows, calls_of, other_rows
 from permissions.models import Role
+from permissions.offered_rights import calls_by_rows, calls_of, other_rows
 
 _DO = "改正或删除它：后台“角色”，“客户端”一页的“其他路径”。"
 

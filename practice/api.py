@@ -19,8 +19,8 @@ from accounts.api.views import CAPTCHA_COOKIE
 from accounts.captcha import CaptchaAnswer, captcha_make
 from accounts.login_request import device_remember, login_context
 from accounts.models import LoginMethod, User
-from accounts.services.attempts import LoginContext
 from accounts.services.login import login_complete
+from accounts.services.login_records import LoginContext
 from accounts.tokens import token_issue
 from core.api.access import Access
 from core.api.endpoint import ApiViewSet, Doc, Endpoint

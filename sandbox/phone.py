@@ -22,8 +22,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.errors import CredentialsWrong, TooManyFailures
 from accounts.login_request import login_context
 from accounts.models import LoginMethod, User
-from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
+from accounts.services.login_records import Outcome, attempt_record
 from core.ids import storable
 from core.times import format_office_time
 from sandbox import wechat

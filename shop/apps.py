@@ -7,7 +7,7 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         from payments.listener import PaymentListener, listener
-        from shop.services import payment_listener as ours
+        from shop.services import order_paid as ours
 
         listener.set(PaymentListener(ours.lock, ours.on_paid, ours.on_refund_changed, ours.describe, ours.is_ours))
         if apps.is_installed("sandbox"):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
-from accounts.services.ceilings import ceiling_keep
+from accounts.services.practice_ceilings import ceiling_keep
 from core import times
 from core.audit import StaffAction, entry_of
 from permissions.scope import EVERYTHING, Scope

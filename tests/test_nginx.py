@@ -16,7 +16,7 @@ from core.errors import ServiceUnavailable, Throttled
 from tests.kit import deployed, reply, serving
 from tests.processes import nginx_before, until
 from uploads.api import media
-from uploads.formats import CONTENT_TYPES
+from uploads.limits import CONTENT_TYPES
 
 pytestmark = pytest.mark.nginx
 HANGS_S = 4

@@ -16,7 +16,7 @@ from django.db.models import Q, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.crypto import salted_hmac
 
-from accounts.services.ceilings import ceiling_keep
+from accounts.services.practice_ceilings import ceiling_keep
 from uploads.errors import StoreFull, TooManyUnused
 from uploads.models import Upload
 

@@ -22,7 +22,7 @@ from django.conf import settings
 
 from core.errors import ServiceUnavailable
 from uploads import errors
-from uploads.formats import CONTENT_TYPES, HEAVY, LIGHT, LIMITS, CleanImage, looks_heavy
+from uploads.limits import CONTENT_TYPES, HEAVY, LIGHT, LIMITS, CleanImage, looks_heavy
 
 log = structlog.get_logger("uploads")
 

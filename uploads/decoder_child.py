@@ -15,8 +15,8 @@ from io import BytesIO
 from typing import Any
 
 from core.errors import DomainError
-from uploads.formats import HEAVY, LIMITS, Limits
 from uploads.images import image_clean
+from uploads.limits import HEAVY, LIMITS, Limits
 
 NICENESS = 5  # server processes get three times as much; with 10 a busy machine finished no picture in time
 

@@ -22,7 +22,7 @@ from PIL import (  # noqa: F401  (some are loaded for what they register)
 
 from core.errors import DomainError
 from uploads.errors import ImageBroken, ImageRefused, ImageTooComplex, ImageTooLarge, ImageTooManyPixels
-from uploads.formats import LIGHT_PIXELS, MAX_BYTES, MAX_PIXELS, CleanImage
+from uploads.limits import LIGHT_PIXELS, MAX_BYTES, MAX_PIXELS, CleanImage
 
 # Of the stored picture: larger than any screen of today.
 MAX_SIDE = 4_096

@@ -22,7 +22,7 @@ from core.times import local
 from uploads.budget import free_space_check, insert_within_budget, sender_of
 from uploads.decoder import WAIT_S, Charge, image_decode
 from uploads.errors import ImageEmpty, ImageTooLarge
-from uploads.formats import MAX_BYTES
+from uploads.limits import MAX_BYTES
 from uploads.models import ImageUse, Upload
 from uploads.store import is_bucket, picture_save
 

@@ -7,7 +7,7 @@ from django.db import models
 
 from core.times import local
 from weather.gateway import MAX_TEXT, Credentials
-from weather.vault import unseal
+from weather.secret_encryption import unseal
 
 # One sync in each slot of 8 hours, counted from midnight in Asia/Shanghai.
 SLOT_HOURS = 8

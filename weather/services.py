@@ -11,8 +11,8 @@ from core.cache.ratelimit import hit
 from weather.errors import NoWeather, ProviderSilent, WeatherFault, WeatherTooOften
 from weather.gateway import UPSTREAM, Columns, Credentials, report_fetch
 from weather.models import WeatherAccount, WeatherRecord, slot_start
+from weather.secret_encryption import seal
 from weather.selectors import history
-from weather.vault import seal
 
 log = structlog.get_logger("weather")
 

@@ -14,8 +14,8 @@ from accounts.captcha import NO_ANSWER, CaptchaAnswer, captcha_make
 from accounts.errors import CredentialsWrong, TooManyFailures
 from accounts.login_request import login_context
 from accounts.models import LoginMethod, User
-from accounts.services.attempts import Outcome, attempt_record
 from accounts.services.login import password_verify
+from accounts.services.login_records import Outcome, attempt_record
 from accounts.services.second_factor import code_check, enrolment_confirm
 from core.api.request import present_request
 

@@ -32,7 +32,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts.entrance import pages
 from accounts.entrance.forms import CodeForm, LoginForm, OwnPasswordForm, PasswordForm, office_attempt_record
 from accounts.login_request import device_remember
-from accounts.services.attempts import Outcome
+from accounts.services.login_records import Outcome
 from accounts.services.second_factor import LoginStage, login_stage, passed_forget, passed_remember
 from core import times
 from core.admin.base import delete_selected

@@ -28,7 +28,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.errors import CredentialsWrong, SmsPhoneUnknown, SmsUserDisabled, TooManyFailures
 from accounts.models import LoginLog, LoginMethod, User
 from accounts.selectors import phone_logins
-from accounts.services.attempts import LoginContext, Outcome, attempt_record, refusals_recorded
+from accounts.services.login_records import LoginContext, Outcome, attempt_record, refusals_recorded
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from core.cache import ratelimit
 from core.cache.valkey import client

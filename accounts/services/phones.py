@@ -15,7 +15,7 @@ from django.db import connection
 from accounts.errors import PhoneMasked, PhoneNeedsPassword, PhoneTaken, PhoneTriesExceeded, SmsCodeWrong, SmsNotSent
 from accounts.models import User
 from accounts.selectors import phone_logins
-from accounts.services.attempts import LoginContext
+from accounts.services.login_records import LoginContext
 from accounts.services.sms_codes import sms_code_phone, sms_code_spend
 from accounts.sms import sms_send
 from core.admin.phones import phone_masked

@@ -13,7 +13,7 @@ from django.utils.crypto import get_random_string, salted_hmac
 from accounts import avatars
 from accounts.errors import MiniNotConfigured, UserDisabled, WechatCodeSpent, WechatSnapshot, WechatSnapshotLeft
 from accounts.models import User
-from accounts.services.attempts import LoginContext, refusals_recorded
+from accounts.services.login_records import LoginContext, refusals_recorded
 from accounts.wechat import WechatProfile, WechatUnclear, profile_fetch, profile_named, session_fetch
 from core.cache import ratelimit, valkey
 from core.errors import Throttled, UpstreamDown

@@ -18,7 +18,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.demo_users import is_demo_account
 from accounts.models import User
-from accounts.services.attempts import LoginContext, Outcome, attempt_record
+from accounts.services.login_records import LoginContext, Outcome, attempt_record
 from core.audit import change_note
 
 DIGITS = 6

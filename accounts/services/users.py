@@ -13,8 +13,8 @@ from django.db.models import F
 from accounts import avatars, errors
 from accounts.demo_users import is_demo_account
 from accounts.models import RefreshFamily, RevokedToken, User
-from accounts.services.attempts import LoginContext
 from accounts.services.login import is_own_password
+from accounts.services.login_records import LoginContext
 from accounts.services.phones import PhoneProof, own_phone_changes, phone_kept, phone_login_claim, phone_replaced_tell
 from accounts.usernames import username_claim
 from core.audit import audited

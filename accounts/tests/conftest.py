@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from accounts.services import attempts, login
+from accounts.services import login, login_records
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def refusals() -> Callable[[], Counter[tuple[str, str]]]:
     """The refused logins since the test began, by method and outcome."""
 
     def counts() -> Counter[tuple[str, str]]:
-        [metric] = attempts.REFUSED.collect()
+        [metric] = login_records.REFUSED.collect()
         samples = [sample for sample in metric.samples if sample.name.endswith("_total")]
         return Counter({(one.labels["method"], one.labels["outcome"]): int(one.value) for one in samples})
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.errors import PhoneTaken
 from accounts.models import LoginMethod, User
 from accounts.services import phones, sms_codes
-from accounts.services.attempts import LoginContext
+from accounts.services.login_records import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import user_register, user_update
 from accounts.tests.entering import PASSWORD

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.errors import CodeInvalid, WechatCodeSpent
 from accounts.models import LoginLog, LoginMethod, User
 from accounts.services import scan_codes, scan_login
-from accounts.services.attempts import LoginContext
+from accounts.services.login_records import LoginContext
 from accounts.tasks import expire_scan_codes
 from accounts.tests.entering import user_json
 from accounts.wechat import WechatProfile

@@ -17,7 +17,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import LoginMethod, User
 from accounts.services import second_factor
-from accounts.services.attempts import LoginContext
+from accounts.services.login_records import LoginContext
 from accounts.services.second_factor import RECOVERY_CODES, code_check, device_of, enrolment_begin, enrolment_confirm
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from permissions.models import Role

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services.restored import MAX_NAMED, users_follow, users_remember
+from accounts.services.after_restore import MAX_NAMED, users_follow, users_remember
 from accounts.services.seed import accounts_seed, root_password_file
 from core.models import Restoration
 

@@ -10,8 +10,8 @@ from accounts import sms
 from accounts.errors import SmsCodeWrong, SmsNotSent
 from accounts.models import LoginLog, LoginMethod
 from accounts.services import sms_codes
-from accounts.services.attempts import LoginContext
 from accounts.services.login import sms_verify
+from accounts.services.login_records import LoginContext
 from accounts.services.sms_codes import sms_code_send
 from core.cache import valkey
 from core.upstreams import BUSY_S

@@ -11,7 +11,7 @@ from accounts.api import docs
 from accounts.errors import PasswordNotChanged
 from accounts.models import LoginMethod, User
 from accounts.passwords import LeanArgon2PasswordHasher
-from accounts.services.attempts import LoginContext
+from accounts.services.login_records import LoginContext
 from accounts.services.phones import PhoneProof
 from accounts.services.users import password_change, user_update
 from accounts.tests.entering import user_json

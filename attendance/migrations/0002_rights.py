@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from permissions.grants import rights_grant, rows_grant
+from permissions.migration_grants import rights_grant, rows_grant
 
 READING = ["/students/getclasses", "/students/getstulist", "/students/searchstu", "/getloginlog"]
 EDITING = ["/students/addstu", "/students/delstu", "/students/updatestu"]

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import LoginMethod, User
-from accounts.services import attempts
+from accounts.services import login_records
 from backoffice.audit import STAFF_ACTIONS, WATCHED, changes_of, entries_purge
 from backoffice.tasks import purge
 from config.celery import app
@@ -302,12 +302,12 @@ def test_refused_logins_stand_beside_successful_ones_up_to_a_limit(api, person, 
         (StaffAction.LOGIN, wang, "接口"),
         (StaffAction.LOGIN, wang, "后台"),
     ]
-    monkeypatch.setattr(attempts, "MAX_REFUSALS_AN_HOUR", 3)
+    monkeypatch.setattr(login_records, "MAX_REFUSALS_AN_HOUR", 3)
     now = timezone.now()
     for number in range(8):
-        context = attempts.LoginContext(method=LoginMethod.API, ip=f"192.0.2.{number}", now=now)
+        context = login_records.LoginContext(method=LoginMethod.API, ip=f"192.0.2.{number}", now=now)
         for _ in range(2):
-            attempts.attempt_record(context, outcome=attempts.Outcome.WRONG, username="wang")
+            login_records.attempt_record(context, outcome=login_records.Outcome.WRONG, username="wang")
     assert len(actions(StaffAction.LOGIN_REFUSED)) == 3
 
 

@@ -7,9 +7,9 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from config.branding import PICTURE_TYPES, theme
 from config.database import database
 from config.schedule import beat_schedule
-from config.school import PICTURE_TYPES, theme
 from config.settings import readers as env
 from core.bootstrap import default_media_root
 from core.cache import valkey
@@ -169,7 +169,7 @@ INSTALLED_APPS = [
 if SANDBOX:
     INSTALLED_APPS.append("sandbox")
 
-_PRACTICE_LINE = "practice.page_line.PracticeLineMiddleware"
+_PRACTICE_LINE = "practice.page_banner.PracticeLineMiddleware"
 # What a page gets. CallMiddleware answers API calls itself, so what follows it costs them nothing.
 MIDDLEWARE = [
     "core.observe.tracing.RequestLogMiddleware",
@@ -198,7 +198,7 @@ CALL_MIDDLEWARE = ["core.api.bodies.BodyLimitMiddleware"]
 if PRACTICE:
     CALL_MIDDLEWARE.append(_PRACTICE_LINE)  # a phone sees WeChat's callback as a page
 if SANDBOX:
-    MIDDLEWARE.insert(1, "lessons.stream.StreamMiddleware")
+    MIDDLEWARE.insert(1, "lessons.call_log.StreamMiddleware")
     CALL_MIDDLEWARE += ["sandbox.switches.SwitchMiddleware"]
 
 ROOT_URLCONF = "config.urls"
@@ -218,7 +218,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.front.switches",
-                "config.school.school",
+                "config.branding.school",
             ]
         },
     }

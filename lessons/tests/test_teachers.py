@@ -14,7 +14,7 @@ from accounts.tokens import token_issue
 from conftest import ApiClient
 from core.cache import valkey
 from lessons import services
-from lessons.faults import PRESETS
+from lessons.class_switches import PRESETS
 from lessons.models import Plan
 from lessons.selectors import teacher_names
 from lessons.services import class_open, class_take

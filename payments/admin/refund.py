@@ -16,7 +16,7 @@ from payments.admin.money import MoneyAdmin, section
 from payments.models import OfflineWay, Refund, RefundStatus
 from payments.selectors import UNDER_WAY
 from payments.services.refund import refund_run
-from payments.services.refund_stuck import refund_again, refund_ask, refund_offline
+from payments.services.refund_by_staff import refund_again, refund_ask, refund_offline
 from runs.exports import ExportableAdmin, ExportColumn
 
 

@@ -13,7 +13,7 @@ from config.celery import app as celery_app
 from payments.errors import RefundNotPossible
 from payments.models import Payment, PaymentLog, Refund
 from payments.services.refund import APART, WAITS, refund_run, refunds_run_due
-from payments.services.refund_stuck import refund_again
+from payments.services.refund_by_staff import refund_again
 from payments.tests.conftest import request
 from tests.kit import at_once, meet_at, meeting
 

@@ -13,7 +13,7 @@ from payments.listener import listener
 from payments.models import Payment, PaymentLog, Refund
 from payments.services import refund as refund_module
 from payments.services.refund import PAID_TWICE, refund_run
-from payments.services.refund_stuck import refund_again, refund_ask, refund_offline
+from payments.services.refund_by_staff import refund_again, refund_ask, refund_offline
 from payments.tests.conftest import request
 from tests.kit import at_once, listener_replaced, meet_at, meeting
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from core.api.access import Access
 from core.api.routing import endpoints
-from permissions.choices import offered_rights, other_rows
 from permissions.models import Role
+from permissions.offered_rights import offered_rights, other_rows
 from tests.kit import PageForm as Form
 from tests.kit import logged_in
 

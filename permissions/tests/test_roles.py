@@ -15,7 +15,7 @@ from django.urls import reverse
 from core.api.access import Access
 from permissions import doctor
 from permissions.errors import RoleExists
-from permissions.grants import rights_grant, rows_grant
+from permissions.migration_grants import rights_grant, rows_grant
 from permissions.models import DataScope, Role
 from permissions.seed import ROLES
 from permissions.services.roles import role_add, role_scoped, roles_seed

@@ -5,8 +5,8 @@ from django.contrib import admin
 from django.urls import reverse
 
 from core.admin.listing import ListQuery
-from permissions.choices import other_rows
 from permissions.models import Role
+from permissions.offered_rights import other_rows
 from permissions.seed import TEMPLATES
 from tests.kit import PageForm as Form
 from tests.kit import logged_in

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from accounts.errors import CeilingReached
-from accounts.services import ceilings
+from accounts.services import practice_ceilings
 from permissions.scope import scope_of
 from sandbox.callers import PaceMiddleware
 from shop.models import Category
@@ -83,7 +83,7 @@ def test_the_last_one_is_added_once_of_many_at_the_same_instant(practice, zhugua
     """Each has counted before one of them writes, as far as the lock lets them."""
     meet_at(monkeypatch, "students.services.ceiling_keep", count=6, is_after=True)
     if not is_locked:
-        monkeypatch.setattr(ceilings, "_is_limited", lambda user_pk: True)
+        monkeypatch.setattr(practice_ceilings, "_is_limited", lambda user_pk: True)
     names = ("name", "age", "class_name", "city", "degree", "product_url", "description")
     facts = {name: getattr(student(), name) for name in names} | {"created_by_id": zhuguan.user.pk}
 

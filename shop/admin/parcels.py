@@ -21,8 +21,8 @@ from permissions.scope import scope_of
 from shop.models import Courier, NoParcel, Order
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
 from shop.order_states import GOING_BACK
+from shop.services.order_paid import ORDER_NUMBER
 from shop.services.order_step import Parcel, parcels_doubted, parcels_refused
-from shop.services.payment_listener import ORDER_NUMBER
 
 BY_HAND, LATER = ":hand", ":later"
 NO_COURIER = {BY_HAND: NoParcel.BY_HAND, LATER: NoParcel.LATER}  # choices beside the couriers

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from permissions.grants import rights_grant
+from permissions.migration_grants import rights_grant
 
 RIGHTS = {"ship_order": "发货", "decide_order": "处理退货申请", "refund_order": "退款"}
 

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from permissions.grants import rights_grant
+from permissions.migration_grants import rights_grant
 
 RIGHTS = {"income_order": "看收入", "phone_order": "看完整电话"}
 

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts.services.ceilings import ceiling_keep
+from accounts.services.practice_ceilings import ceiling_keep
 from core.audit import REASON, change_note
 from core.errors import DomainError, NothingChanged, NotPermitted, RowUnknown
 from core.ids import time17

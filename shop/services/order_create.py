@@ -18,7 +18,7 @@ from shop.models.order import MAX_TOTAL
 from shop.order_states import Note, State
 from shop.services.order_move import order_note
 from shop.services.stock import stock_take
-from shop.services.vip import vip_check
+from shop.services.vip_purchase import vip_check
 
 # 17 digits of time and these make 30: unguessable, and valid as WeChat's out_trade_no (6 to 32).
 SUFFIX_LENGTH = 13

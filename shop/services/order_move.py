@@ -33,7 +33,7 @@ from shop.order_states import (
     refusal,
 )
 from shop.services.stock import stock_give_back, stock_take
-from shop.services.vip import vip_revoke
+from shop.services.vip_purchase import vip_revoke
 
 log = structlog.get_logger("shop")
 SYSTEM = "系统"

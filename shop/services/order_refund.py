@@ -14,7 +14,7 @@ from core.money import fen_text, yuan_to_fen
 from payments.errors import RefundNotPossible
 from payments.selectors import RefundsOfPayment, refunds_of_order
 from payments.services.refund import MAX_REFUNDS, refund_request, refunds_require
-from payments.services.refund_stuck import refund_again
+from payments.services.refund_by_staff import refund_again
 from shop.errors import OrderRefused, VipInUse
 from shop.models import LineRefund, Order, OrderLine
 from shop.models.order import logged
@@ -23,7 +23,7 @@ from shop.services.order_edit import correction_write, flag_write
 from shop.services.order_move import order_lock, order_move, order_refunds_sum, require
 from shop.services.order_step import buyer_note, order_step
 from shop.services.stock import stock_give_back
-from shop.services.vip import vip_has_begun, vip_revoke
+from shop.services.vip_purchase import vip_has_begun, vip_revoke
 
 MAX_RETURN_NUMBERS = 10  # a buyer may mistype the number of the parcel; each change is a row of the log
 Pieces = list[tuple[OrderLine, int]]

@@ -24,7 +24,7 @@ from core.errors import DomainError
 from payments.models import Payment, PaymentStatus, Refund, RefundStatus
 from payments.services.query_close import payments_reconcile
 from payments.services.refund import MAX_REFUNDS
-from payments.services.refund_stuck import refund_again, refund_ask, refund_offline
+from payments.services.refund_by_staff import refund_again, refund_ask, refund_offline
 from permissions.models import Role
 from shop.models import CartItem, Order, OrderLog, Product
 from shop.order_states import TABLE, Event, PayStatus, State

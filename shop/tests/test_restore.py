@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts.services.users import users_disable
 from core.models import Restoration
 from core.times import local
+from operations import after_restore, checks
 from operations import backup as ops
-from operations import checks, restored
 from payments.models import BillRun, Difference, Payment, Refund
 from payments.services.bills import bill_made_at, bills_reconcile_missing
 from payments.services.query_close import payments_reconcile
@@ -117,11 +117,11 @@ def test_a_database_that_was_not_restored_to_the_point_is_left_alone(li, tmp_pat
         call_command("restore", "--point", point.isoformat(), "--yes")
 
     assert li.get("/verify").json()["state"] is True and states(order) == ["open"]
-    assert restored.unfinished() == "" and not Restoration.objects.exists()
+    assert after_restore.unfinished() == "" and not Restoration.objects.exists()
     with connection.cursor() as cursor:  # an earlier release had not all tables
         cursor.execute("ALTER TABLE uploads_upload RENAME TO absent")
         try:
-            assert restored.row_after(timezone.now()) == ""
+            assert after_restore.row_after(timezone.now()) == ""
         finally:
             cursor.execute("ALTER TABLE absent RENAME TO uploads_upload")
 
@@ -143,7 +143,7 @@ def test_after_a_point_in_time_the_numbers_that_this_machine_has_kept_bring_the_
         cursor.execute("TRUNCATE shop_order, payments_payment CASCADE")
     out = StringIO()
     call_command("restore", "--point", timezone.now().isoformat(), "--yes", stdout=out)
-    assert "再启动 web" in out.getvalue() and restored.unfinished() == ""
+    assert "再启动 web" in out.getvalue() and after_restore.unfinished() == ""
 
     for _ in range(2):
         call_command("payments_recall", stdout=out)
@@ -234,14 +234,14 @@ def test_an_interrupted_restore_is_ended_by_the_next_and_stops_every_start(li, b
     (tmp_path / "bad.tar").write_bytes(b"nonsense")
     with pytest.raises(CommandError):
         put_back(tmp_path / "bad.tar")
-    assert restored.unfinished() == ""  # nothing was begun
+    assert after_restore.unfinished() == ""  # nothing was begun
     users_disable(user_pks=[li.user.pk])
 
     def power_cut(*arguments, **facts):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(restored, "finish", power_cut)
+        patch.setattr(after_restore, "finish", power_cut)
         back()
     marker = settings.STATE_DIR / "restoring.json"
     assert marker.stat().st_mode & 0o077 == 0

@@ -16,7 +16,7 @@ from shop.errors import VipTooLong
 from shop.models import Order, Product, VipGrant
 from shop.models.catalogue import VIP_CATEGORY_ID
 from shop.order_states import Event
-from shop.services import order_create, payment_listener, vip
+from shop.services import order_create, order_paid, vip_purchase
 from shop.services.order_close import order_close
 from shop.services.order_refund import order_refund, order_refund_part
 from shop.tests.factories import fill_cart, make_order, make_product, make_vip, phone_pays, run_refunds, stock_of
@@ -33,7 +33,7 @@ def info(api, username="li"):
 
 def pay(order, now):
     """The news that an order's money is there, as payments brings it."""
-    return payment_listener.on_paid(
+    return order_paid.on_paid(
         out_trade_no=order.order_id, paid_fen=order.total_fen, transaction_id="42", paid_at=now, now=now
     )
 
@@ -212,7 +212,7 @@ def test_what_was_bought_beside_a_vip_without_end_gave_nothing_and_takes_nothing
 def test_two_refunds_at_the_same_instant_take_nothing_of_a_third_purchase(li, wechat, monkeypatch, is_at_once):
     """The second refund begins and ends while the first one counts; the twin asks what is later after it."""
     orders = [bought(wechat, li.user, make_vip(1), NOW) for _ in range(3)]
-    unused, now, others = vip._unused, NOW + 29 * DAY, []
+    unused, now, others = vip_purchase._unused, NOW + 29 * DAY, []
 
     def refund(order):
         try:
@@ -229,7 +229,7 @@ def test_two_refunds_at_the_same_instant_take_nothing_of_a_third_purchase(li, we
                 grant.later = sum((one.span for one in later), timedelta())
         return unused(grant, now)
 
-    monkeypatch.setattr(vip, "_unused", unused_meanwhile)
+    monkeypatch.setattr(vip_purchase, "_unused", unused_meanwhile)
     with ThreadPoolExecutor(1) as pool:
         order_refund(order_id=orders[0].order_id, actor="root", now=now)
 

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from permissions.grants import rights_grant
+from permissions.migration_grants import rights_grant
 
 RIGHTS = {"export_student": "导出学员"}
 

@@ -37,7 +37,7 @@ from students.tests.transfers import (
 )
 from students.transfer.import_apply import import_confirm
 from tests.kit import PageForm, encoded, logged_in, meanwhile
-from uploads.formats import MAX_BYTES
+from uploads.limits import MAX_BYTES
 from uploads.models import ImageUse
 
 pytestmark = pytest.mark.django_db

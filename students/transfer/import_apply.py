@@ -21,7 +21,7 @@ from students.run_facts import Choices, Findings, Leavers, UndoNote
 from students.runs import row_counts, rows_save, run_confirm, run_scope_required, source_withhold
 from students.services import students_archive
 from students.transfer.import_check import WRITTEN
-from students.transfer.people import BATCH, People, batches, unseen_by
+from students.transfer.row_matching import BATCH, People, batches, unseen_by
 
 # Two imports at one instant would both find that nobody has their new students yet.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('students import', 0))"

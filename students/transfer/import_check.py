@@ -39,7 +39,7 @@ from students.transfer.heading import (
     shape_of,
     tidy,
 )
-from students.transfer.people import Line, batches, lines_match, student_label, unseen_by
+from students.transfer.row_matching import Line, batches, lines_match, student_label, unseen_by
 
 REQUIRED = {column.wire for column in COLUMNS if column.is_required_of_staff}
 WRITTEN = (RowKind.NEW, RowKind.CHANGED)

@@ -28,9 +28,9 @@ from students.errors import StudentUnknown
 from students.models import RowKind, RunKind, RunState, Student, TransferRow, TransferRun
 from students.runs import row_counts, rows_save, run_scope, run_scope_required, source_of
 from students.services import student_edit
-from students.transfer.people import student_label
+from students.transfer.row_matching import student_label
 from uploads.errors import DecodersBusy, ImageIsHeic, ImageRefused
-from uploads.formats import MAX_BYTES, is_heic
+from uploads.limits import MAX_BYTES, is_heic
 from uploads.services import image_store
 
 log = structlog.get_logger("students.transfer")

@@ -8,8 +8,8 @@ import pytest
 from django.db import connections
 
 from devstack.supervisor import one_server
+from lessons.call_log import calls_of, users_noted
 from lessons.signs import signs_of
-from lessons.stream import calls_of, users_noted
 from operations import units
 from tests.kit import free_ports
 from tests.processes import Service, ask, environment

@@ -96,7 +96,7 @@ def code_sent_to(running, phone):
 SIGNS = """
 import json
 from lessons.signs import signs_of
-from lessons.stream import calls_of, users_noted
+from lessons.call_log import calls_of, users_noted
 calls = [[call for call in own if call.time > {since}] for own in calls_of(users_noted()).values()]
 signs = [(sign["sign"], sign["calls"]) for own in calls for sign in signs_of(own)]
 json.dump(signs, open({out!r}, "w"))

@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from core.api.envelope import error_response
 from core.api.routing import not_found
 from core.errors import ServiceUnavailable, WrongMethod
-from uploads.formats import CONTENT_TYPES
+from uploads.limits import CONTENT_TYPES
 from uploads.services import NAME_PATTERN
 from uploads.store import picture_open
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import encoded
-from uploads.formats import CleanImage
+from uploads.limits import CleanImage
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ import pytest
 from tests.kit import animation, encoded, posted
 from uploads import decoder, errors
 from uploads.decoder import image_decode
-from uploads.formats import Limits
 from uploads.images import image_clean
+from uploads.limits import Limits
 from uploads.models import Upload
 from uploads.services import image_store
 

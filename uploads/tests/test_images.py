@@ -13,8 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 from tests.kit import animation, encoded
 from uploads import images
 from uploads.errors import ImageRefused, ImageTooComplex, ImageTooLarge
-from uploads.formats import looks_heavy
 from uploads.images import image_clean
+from uploads.limits import looks_heavy
 
 # Pillow warns from half our limit on; here every warning of that family would be an error.
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import times
 from core.cache import valkey
-from operations import backup, restored
+from operations import after_restore, backup
 
 
 class Command(BaseCommand):
@@ -35,26 +35,26 @@ class Command(BaseCommand):
         if not options["yes"] and input(f"{question}输入 yes 继续：") != "yes":
             raise CommandError("什么也没有改变。")
         backup.refuse_while_it_runs()
-        was_unfinished = restored.unfinished()
-        if point and not was_unfinished and (row := restored.row_after(point)):
+        was_unfinished = after_restore.unfinished()
+        if point and not was_unfinished and (row := after_restore.row_after(point)):
             raise CommandError(
                 f"什么也没有改变：数据库没有恢复到 {point.isoformat()}，{row}。"
                 "pgBackRest 失败了吗？如果是恢复到最后，就写最后一行的时刻。"
             )
         # pgBackRest has replaced the database already: there is nothing to remember of it.
-        users = restored.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
+        users = after_restore.begin(str(file) if file else f"--point {point.isoformat()}", remembers=bool(file))
         if file:
             try:
                 point = backup.restore(file)
             except backup.BackupError:
                 if not was_unfinished:
-                    restored.give_up()
+                    after_restore.give_up()
                 raise
         call_command("migrate", verbosity=0)
         # Valkey's copies of users, roles and tokens, and the waiting tasks, belong to the replaced database.
         valkey.client().flushdb()
         current_app.control.purge()
         self.stdout.write(f"已恢复到 {point.isoformat()} 的状态。")
-        for line in restored.finish(users, written_at=point, now=times.now()):
+        for line in after_restore.finish(users, written_at=point, now=times.now()):
             self.stdout.write(f"- {line}")
         self.stdout.write("请再启动 web、socket、worker 和 beat。")

@@ -2,7 +2,7 @@
 
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 
-from practice.page_line import TEXT, PracticeLineMiddleware
+from practice.page_banner import TEXT, PracticeLineMiddleware
 
 
 def test_the_line_stands_at_the_end_of_a_page_and_of_nothing_else():

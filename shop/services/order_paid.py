@@ -20,7 +20,7 @@ from shop.models import Order
 from shop.order_states import TABLE, Event, PayStatus, State
 from shop.services.order_edit import flag_write
 from shop.services.order_move import SYSTEM, WECHAT, order_move, order_refunds_sum
-from shop.services.vip import vip_grant, vip_revoke
+from shop.services.vip_purchase import vip_grant, vip_revoke
 
 log = structlog.get_logger("shop")
 

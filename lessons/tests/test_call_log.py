@@ -14,9 +14,9 @@ from accounts.tests.test_scan_login import Screen
 from accounts.tokens import token_issue
 from conftest import ApiClient
 from core.cache import valkey
-from lessons import stream
+from lessons import call_log
+from lessons.call_log import KEPT, KEPT_S, calls_of
 from lessons.models import Done
-from lessons.stream import KEPT, KEPT_S, calls_of
 from lessons.tasks import keep_progress
 from permissions.gate import read_only_set
 from sockets import sessions
@@ -301,7 +301,7 @@ def test_a_bad_choice_is_refused(teacher, trainee):
 
 def test_a_call_costs_two_questions_to_valkey(trainee, monkeypatch):
     asked, client = [], valkey.client()
-    monkeypatch.setattr(stream, "progress_update", lambda *_, **__: asked.append("a look"))
+    monkeypatch.setattr(call_log, "progress_update", lambda *_, **__: asked.append("a look"))
     real = client.execute_command
     monkeypatch.setattr(client, "execute_command", lambda *args, **more: asked.append(args[0]) or real(*args, **more))
 
@@ -338,7 +338,7 @@ def test_a_page_hears_of_the_next_call_once_each_time_that_it_asks(teacher, trai
     told(trainee, "requests", sid="a b")
     for _ in range(30):
         told(trainee, "requests", sid=sessions.new_sid())
-    assert valkey.client().zcard(f"spms:lesson-pages:{trainee.user.unid}") == stream.MAX_PAGES
+    assert valkey.client().zcard(f"spms:lesson-pages:{trainee.user.unid}") == call_log.MAX_PAGES
 
 
 def test_a_board_is_shown_without_valkey(teacher, trainee, monkeypatch):

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, ProgrammingError
 from django.db.models import Max
 
-from accounts.services.restored import users_follow, users_remember
+from accounts.services.after_restore import users_follow, users_remember
 from core.models import Restoration
 from payments.services.after_restore import payments_after_restore
 from shop.services.after_restore import orders_after_restore

@@ -33,7 +33,7 @@ from lessons.signs import HEAVY_BYTES, HEAVY_SIDE, MANY_ROWS
 from sockets.packets import encode_event
 from sockets.scripts import TELL
 from sockets.sessions import is_sid
-from uploads.formats import picture_side
+from uploads.limits import picture_side
 
 log = structlog.get_logger("lessons")
 KEPT, KEPT_S, ALONE_S = 300, 12 * 3600, 3600
