@@ -108,6 +108,10 @@ class TestTransport:
 
         assert sent_raw(LOGIN, body, f"{kind}; charset={charset}")["msg"] == "没有传递用户名或者密码"
 
+    @pytest.mark.parametrize("odd", ["charset*0=base64", "charset*=utf-8''hex", "x*=no-such''y", "x*=idna''%ff"])
+    def test_a_parameter_that_is_written_with_asterisks_does_not_matter(self, db, roles, odd):
+        assert sent_raw(LOGIN, b"username=li", f"{FORM}; {odd}")["msg"] == "没有传递用户名或者密码"
+
     @pytest.mark.parametrize("charset", ["gbk", '"GB2312"', "gb18030"])
     @pytest.mark.parametrize(
         ("kind", "body"),
