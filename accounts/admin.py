@@ -25,7 +25,7 @@ from accounts.errors import PhoneTaken, UsernameTaken
 from accounts.models import LoginLog, User
 from accounts.selectors import people_visible
 from accounts.services.phones import phone_login_claim, phone_replaced_tell
-from accounts.services.second_factor import device_of, is_offered
+from accounts.services.second_factor import is_offered, phone_device_of
 from accounts.services.users import sign_out_everywhere, users_disable, users_enable
 from accounts.usernames import username_claim
 from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
@@ -112,7 +112,7 @@ def _for_root(name: str, user: User, text: str) -> SafeString:
 
 
 def _second_factor(user: User) -> str:
-    phone = device_of(user) if is_offered() else None
+    phone = phone_device_of(user) if is_offered() else None
     if phone is None:
         return "没有绑定" if is_offered() else "没有启用"
     link = _for_root("admin:second_factor_remove", user, "解除")

@@ -32,8 +32,8 @@ class CaptchaAnswer(NamedTuple):
     def is_given(self) -> bool:
         return bool(self.text) or bool(client().exists(_passed_key(self.key)))
 
-    def is_right(self) -> bool:
-        """Tell whether the answer is right, and use the captcha up."""
+    def spend(self) -> bool:
+        """Use the captcha up, and tell whether the answer is right."""
         if self.text:
             return captcha_solve(key=self.key, answer=self.text)
         return bool(client().delete(_passed_key(self.key)))

@@ -38,7 +38,7 @@ def faults_end(users: Iterable[User]) -> None:
             switch_clear(user.unid)
 
 
-def faults_on(class_names: Iterable[str]) -> dict[str, dict[Switch, int]]:
+def class_switches_on(class_names: Iterable[str]) -> dict[str, dict[Switch, int]]:
     """Return the switches that are on in each class, and for how many accounts."""
     switches = switches_on() if settings.SANDBOX else []
     users = User.objects.filter(unid__in=[switch.unid for switch in switches], class_name__in=list(class_names))

@@ -20,7 +20,7 @@ from lessons.actions import READ_ONLY_MINUTES, action_do
 from lessons.board import FIGURES, board
 from lessons.call_log import page_wait
 from lessons.checkpoints import CHECKPOINTS
-from lessons.class_switches import MINUTES, PRESETS, faults_on
+from lessons.class_switches import MINUTES, PRESETS, class_switches_on
 from lessons.classroom_form import ClassForm
 from lessons.selectors import classes_for, may_teach, plan_of, teacher_names, trainees_of
 from lessons.services import class_open
@@ -65,7 +65,8 @@ def classroom_page(request: HttpRequest) -> HttpResponse:
 
 def _classes(user: Any) -> list[dict[str, Any]]:
     now, classes = times.now(), classes_for(user)
-    invitations, ending, faults = invitations_open(now), ending_counts(now), faults_on(name for name, _ in classes)
+    invitations, ending = invitations_open(now), ending_counts(now)
+    faults = class_switches_on(name for name, _ in classes)
     return [
         {
             "name": name,
@@ -107,7 +108,7 @@ def lesson_page(request: HttpRequest, class_name: str) -> HttpResponse:
         "plan": [(name, checkpoint.name, name in names) for name, checkpoint in CHECKPOINTS.items()],
         "until": until,
         "teachers": teacher_names(class_name),
-        "faults": faults_on([class_name]).get(class_name),
+        "faults": class_switches_on([class_name]).get(class_name),
         "presets": {name: text for name, (_, text) in PRESETS.items()} if settings.SANDBOX else {},
         "minutes": MINUTES,
     }

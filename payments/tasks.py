@@ -14,7 +14,7 @@ from payments.gateways.wechat import gateway_v3, merchants
 from payments.services.bills import bill_reconcile, bills_reconcile_missing
 from payments.services.listener_retry import listener_retell_due
 from payments.services.notices import events_purge
-from payments.services.query_close import payments_reconcile
+from payments.services.query_close import payments_query_due
 from payments.services.refund import refund_run, refunds_run_due
 
 log = structlog.get_logger("payments")
@@ -33,7 +33,7 @@ def run_due_refunds() -> None:
 @queued_task("payments.reconcile", queue="money")
 def reconcile() -> None:
     listener_retell_due(now=times.now())
-    payments_reconcile(now=times.now())
+    payments_query_due(now=times.now())
 
 
 @queued_task("payments.reconcile_bills", queue="bulk")

@@ -28,7 +28,7 @@ from practice.errors import InvitationInvalid
 from practice.models import MAX_NAME, ClassTerms, Invitation
 from shop.selectors import goods_entered
 from shop.services.catalogue import catalogue_clear
-from students.invented import MAX_PRACTICE, practice_add, students_clear
+from students.invented import MAX_PRACTICE, practice_add, students_entered_delete
 from students.selectors import students_entered
 
 # Without 0 and O, 1, I and L, 2 and Z, 5 and S, G (6), B (8), and U, which is heard as V: 8 of 23 are 7.8e10 codes.
@@ -120,11 +120,11 @@ def account_join(
 def _admitted(invite: str, captcha: CaptchaAnswer, network: str, now: datetime) -> Invitation | None:
     """Return the invitation; None for somebody who may come without one."""
     if not invite and settings.PRACTICE_OPEN:
-        if not captcha.is_right():
+        if not captcha.spend():
             raise CaptchaWrong
         _limit("opened", network, OPENED_AN_HOUR, 3600)
         return None
-    if wait_s := ratelimit.wait(f"join:wrong:{network}", limit=WRONG_A_MINUTE):
+    if wait_s := ratelimit.seconds_to_wait(f"join:wrong:{network}", limit=WRONG_A_MINUTE):
         raise Throttled(wait_s)
     rows = Invitation.objects.filter(code=code_of(invite), ends_at__gt=now, joined__lt=F("places"))
     invitation = rows.select_related("terms__role").first()
@@ -175,9 +175,9 @@ def entries_clear(
 ) -> Entries:
     """Delete what the accounts have entered, and take their products and categories off sale; return how much.
 
-    :param keeps_practice: see ``students_clear``.
+    :param keeps_practice: see ``students_entered_delete``.
     """
-    students = students_clear(user_pks=user_pks, actor_pk=actor_pk, now=now, keeps_practice=keeps_practice)
+    students = students_entered_delete(user_pks=user_pks, actor_pk=actor_pk, now=now, keeps_practice=keeps_practice)
     goods = catalogue_clear(user_pks=user_pks, now=now)
     return students, goods, sessions_clear(user_pks=user_pks), rooms_clear(user_pks=user_pks)
 

@@ -46,7 +46,7 @@ def practice_add(*, user_pks: Sequence[int], number: int, now: datetime) -> None
             students_create(students, actor_pk=user_pk, now=now)
 
 
-def students_clear(
+def students_entered_delete(
     *, user_pks: Sequence[int], actor_pk: int | None, now: datetime, keeps_practice: bool = False
 ) -> int:
     """Delete all students that the users have entered; return how many.

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from core import times
 from core.api.request import absolute_url, caller_key, client_network
-from core.cache.ratelimit import hit, wait
+from core.cache.ratelimit import hit, seconds_to_wait
 from core.errors import BadParameter, Throttled
 from uploads.services import image_store, stored_address
 
@@ -48,7 +48,7 @@ def image_file(request: Request, field: str) -> str:
     # By user where one is logged in: a class behind one address would else pay together.
     caller = caller_key(request)
     wait_s = hit(f"upload:{caller}", limit=MAX_UPLOADS_PER_MINUTE, window_s=60)
-    if wait_s := wait_s or wait(f"upload-ms:{caller}", limit=MAX_PROCESSOR_MS_PER_MINUTE):
+    if wait_s := wait_s or seconds_to_wait(f"upload-ms:{caller}", limit=MAX_PROCESSOR_MS_PER_MINUTE):
         raise Throttled(wait_s)
 
     def charge(processor_ms: int) -> None:

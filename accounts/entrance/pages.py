@@ -15,11 +15,11 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.entrance.forms import EnrolForm
 from accounts.models import User
 from accounts.services.second_factor import (
-    device_of,
     enrolment_begin,
     is_demanded,
     is_offered,
     passed_remember,
+    phone_device_of,
     recovery_codes_left,
     recovery_codes_renew,
     second_factor_remove,
@@ -43,7 +43,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
         raise Http404
     require_password(request)
     user: Any = request.user
-    if (phone := device_of(user)) is None:
+    if (phone := phone_device_of(user)) is None:
         return _enrol(request, user)
     match request.POST.get("do"):
         case "codes":

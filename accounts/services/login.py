@@ -71,8 +71,8 @@ def password_verify(*, username: str, password: str, context: LoginContext) -> U
     raise CredentialsWrong
 
 
-def is_own_password(user: User, password: str, context: LoginContext) -> bool:
-    """Tell whether this is the password of ``user``. Wrong ones count under the limits of logins.
+def own_password_verify(user: User, password: str, context: LoginContext) -> bool:
+    """Check the password of a user who is logged in. A wrong one counts under the limits of logins.
 
     :raises TooManyFailures: too many wrong passwords; a thief of the token must not guess the password here.
     """
@@ -92,8 +92,8 @@ def _require_captcha(username: str, user: User | None, context: LoginContext) ->
     :raises TooManyFailures: too many wrong passwords and no right captcha; says how long to wait without one.
     """
     try:
-        wait_s = max(ratelimit.wait(key, limit=limit) for key, limit in _counters(username, user, context))
-        if wait_s and not context.captcha.is_right():
+        wait_s = max(ratelimit.seconds_to_wait(key, limit=limit) for key, limit in _counters(username, user, context))
+        if wait_s and not context.captcha.spend():
             raise TooManyFailures(wait_s)
     except redis.RedisError:
         log.warning("login failures are not limited: valkey does not answer")
@@ -117,7 +117,7 @@ def _counters(username: str, user: User | None, context: LoginContext) -> Iterat
     name, device = _digest(username), context.devices.get(username, "")
     devices_key = f"login:devices:{name}"
     is_known = user is not None and device.startswith(f"{user.epoch}.")
-    if is_known and not ratelimit.wait(devices_key, limit=DEVICES_LIMIT):
+    if is_known and not ratelimit.seconds_to_wait(devices_key, limit=DEVICES_LIMIT):
         yield f"login:device:{name}:{device}", PAIR_LIMIT
         yield devices_key, DEVICES_LIMIT
         return

@@ -106,7 +106,7 @@ def waiting_sid(address: str, *, own: str) -> str:
         if ratelimit.hit(asking, limit=1, window_s=ASKING_S):
             return ""  # counted, so that the other one's is not clear any more, either
         sid = _look(address, own)
-        is_alone = not ratelimit.wait(asking, limit=2)
+        is_alone = not ratelimit.seconds_to_wait(asking, limit=2)
         ratelimit.forget(asking)
         return sid if is_alone else ""
     finally:

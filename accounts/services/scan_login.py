@@ -38,7 +38,7 @@ def wechat_verify(*, code: str, context: LoginContext) -> User:
     :raises UpstreamDown: WeChat gives no usable answer.
     """
     with refusals_recorded(context):
-        return user_of(_kept_profile(code) or _profile(code, profile_fetch))
+        return user_find_or_create(_kept_profile(code) or _profile(code, profile_fetch))
 
 
 def mini_verify(*, code: str, nickname: str, headimgurl: str, context: LoginContext) -> tuple[User, str]:
@@ -58,7 +58,7 @@ def mini_verify(*, code: str, nickname: str, headimgurl: str, context: LoginCont
             role = role_scoped(roleid=DEFAULT_ROLEID, scope=DataScope.OWN)
         else:
             profile, role = profile_named(_profile(code, session_fetch), nickname=nickname, headimgurl=headimgurl), None
-        return user_of(profile, role=role), profile.openid
+        return user_find_or_create(profile, role=role), profile.openid
 
 
 def profile_keep(*, code: str) -> None:
@@ -113,7 +113,7 @@ def _profile(code: str, fetch: Callable[..., WechatProfile]) -> WechatProfile:
         raise
 
 
-def user_of(profile: WechatProfile, *, role: Role | None = None) -> User:
+def user_find_or_create(profile: WechatProfile, *, role: Role | None = None) -> User:
     """Find or create the user of a WeChat profile, and update nickname and picture.
 
     :param role: of a user who is created, if it is not that of all such users.

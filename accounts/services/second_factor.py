@@ -56,13 +56,13 @@ def login_stage(user: User, session: Any) -> LoginStage:
     """Return what ``user`` still has to do in this session."""
     if not is_offered():
         return LoginStage.INSIDE
-    device = device_of(user)
+    device = phone_device_of(user)
     if device is None:
         return LoginStage.ENROL if is_demanded(user) else LoginStage.INSIDE
     return LoginStage.INSIDE if session.get(_PASSED) == device.pk else LoginStage.CODE
 
 
-def device_of(user: User) -> TOTPDevice | None:
+def phone_device_of(user: User) -> TOTPDevice | None:
     """Return the user's phone; None without a second factor."""
     return TOTPDevice.objects.filter(user=user, confirmed=True).first()
 
@@ -82,7 +82,7 @@ def code_check(*, user: User, code: str, context: LoginContext) -> TOTPDevice:
 
     :raises ValidationError: the code is wrong or was used before, or comes within the wait after a wrong one.
     """
-    phone = device_of(user)
+    phone = phone_device_of(user)
     code = "".join(code.split()).replace("-", "").lower()
     is_of_phone = len(code) == DIGITS
     device = phone if is_of_phone else StaticDevice.objects.filter(user=user).first()
@@ -135,7 +135,7 @@ def enrolment_confirm(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
 @transaction.atomic
 def recovery_codes_renew(*, user: User) -> list[str]:
     """Create new recovery codes, which replace the earlier ones, and return them; none without a second factor."""
-    if device_of(_user_lock(user)) is None:
+    if phone_device_of(_user_lock(user)) is None:
         return []
     change_note(user, _AUDITED_AS, "", "重新生成恢复码")
     return _recovery_codes_make(user)
@@ -165,7 +165,7 @@ def _user_lock(user: User) -> User:
 def _refuse(user: User) -> None:
     if is_demo_account(user.username):
         raise ValidationError("演示账号大家共用，不能绑定")
-    if device_of(user):
+    if phone_device_of(user):
         raise ValidationError("已经绑定了一部手机")
 
 

@@ -11,7 +11,7 @@ from django.utils.crypto import get_random_string
 from accounts.demo_users import DEMO_USERS
 from accounts.errors import PasswordTooWeak
 from accounts.models import User
-from accounts.services.users import password_check, users_disable
+from accounts.services.users import password_require_rules, users_disable
 from core.bootstrap import kept_text
 from permissions.models import ROOT_ROLEID, Role
 
@@ -81,6 +81,6 @@ def _refuse_weak(password: str) -> None:
     if not password:
         raise ImproperlyConfigured("ROOT_PASSWORD is not set: the first start makes the root account with it.")
     try:
-        password_check(password, User(username="root", is_staff=True))
+        password_require_rules(password, User(username="root", is_staff=True))
     except PasswordTooWeak as error:
         raise ImproperlyConfigured(f"ROOT_PASSWORD: {error.msg}") from None

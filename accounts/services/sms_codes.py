@@ -109,13 +109,13 @@ def sms_code_spend(*, key: str, code: str, now: datetime) -> None:
 
 
 def _require_captcha(phone: str, network: str, captcha: CaptchaAnswer, now: datetime) -> None:
-    many = ratelimit.wait(_number_key("day", phone), limit=FREE_PER_NUMBER)
-    many = many or ratelimit.wait(_address_key("hour", network), limit=FREE_PER_ADDRESS)
+    many = ratelimit.seconds_to_wait(_number_key("day", phone), limit=FREE_PER_NUMBER)
+    many = many or ratelimit.seconds_to_wait(_address_key("hour", network), limit=FREE_PER_ADDRESS)
     if not many and budget_used(now) < budget_near():
         return
     if not captcha.is_given():
         raise SmsNotSent("请先输入图形验证码")
-    if not captcha.is_right():
+    if not captcha.spend():
         raise CaptchaWrong
 
 

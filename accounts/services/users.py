@@ -13,7 +13,7 @@ from django.db.models import F
 from accounts import avatars, errors
 from accounts.demo_users import is_demo_account
 from accounts.models import RefreshFamily, RevokedToken, User
-from accounts.services.login import is_own_password
+from accounts.services.login import own_password_verify
 from accounts.services.login_records import LoginContext
 from accounts.services.phones import PhoneProof, own_phone_changes, phone_kept, phone_login_claim, phone_replaced_tell
 from accounts.usernames import username_claim
@@ -47,7 +47,7 @@ def user_register(
     role = _role(roleid or DEFAULT_ROLEID)
     username_claim(username, person=nickname if by_root else "")  # this error comes before those about the password
     draft = User(username=username, nickname=nickname, phone=phone, role=role, **fields)
-    password_check(password, draft)
+    password_require_rules(password, draft)
     draft.is_phone_bound = phone_login_claim(phone, role)
     draft.password = hashed or make_password(password)
     draft.save(force_insert=True)
@@ -88,7 +88,7 @@ def user_update(
         raise errors.UserToChangeUnknown
     # Hashed before the transaction: see ``user_register``.
     needs_password = not by_root and (bool(new_password) or "phone" in changes)
-    knows_password = needs_password and is_own_password(before, old_password, context)
+    knows_password = needs_password and own_password_verify(before, old_password, context)
     hashed = make_password(new_password) if new_password and (by_root or knows_password) else ""
     with transaction.atomic():
         user = _locked(user_pk, errors.UserToChangeUnknown)
@@ -169,7 +169,7 @@ def users_delete(*, unids: Collection[str] = (), username: str = "", by_pk: int)
         user.delete()
 
 
-def password_check(password: str, user: User) -> None:
+def password_require_rules(password: str, user: User) -> None:
     """Check a new password of ``user`` against the rules.
 
     :raises PasswordTooWeak: says in Chinese what is wrong.
@@ -191,12 +191,12 @@ def password_change(
     :raises PasswordNotChanged: the old password is wrong, or the new one is empty.
     :raises DemoPasswordStays: a whole class shares this account.
     :raises PasswordTooWeak: the new password breaks a rule.
-    :raises TooManyFailures: see ``is_own_password``.
+    :raises TooManyFailures: see ``own_password_verify``.
     """
     user = User.objects.filter(pk=user_pk).first()
     if user is None:
         raise errors.UserUnknown
-    if (old_password or not by_root) and not is_own_password(user, old_password, context):
+    if (old_password or not by_root) and not own_password_verify(user, old_password, context):
         raise errors.PasswordNotChanged
     password_set(user=user, new_password=new_password)
 
@@ -215,7 +215,7 @@ def password_set(*, user: User, new_password: str, hashed: str = "") -> None:
         raise errors.DemoPasswordStays
     if not new_password:
         raise errors.PasswordNotChanged
-    password_check(new_password, user)
+    password_require_rules(new_password, user)
     hashed = hashed or make_password(new_password)  # before the transaction: see ``user_register``
     with transaction.atomic():
         if _locked(user.pk, errors.UserUnknown).password != user.password:

@@ -94,12 +94,12 @@ def test_a_new_password_comes_to_whom_another_role_is_given_meanwhile_and_not_to
 
 
 def test_passwords_can_be_read_out_and_pass_the_policy(settings):
-    from accounts.services.users import password_check
+    from accounts.services.users import password_require_rules
 
     settings.AUTH_PASSWORD_VALIDATORS = settings.PASSWORD_POLICY
     passwords = {password_make() for _ in range(200)}
 
     assert len(passwords) == 200
     for password in passwords:
-        password_check(password, User(username="h51901-01", nickname="谭鹏"))
+        password_require_rules(password, User(username="h51901-01", nickname="谭鹏"))
         assert not set(password) & set("01oOlIq")

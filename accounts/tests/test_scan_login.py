@@ -475,7 +475,7 @@ def test_many_first_logins_at_once_make_one_user(roles, unionid):
     blank = dict.fromkeys(WechatProfile.__dataclass_fields__, "")
     profile = WechatProfile(**blank | {"appid": "a", "openid": "o", "unionid": unionid, "nickname": "李"})
 
-    keys = at_once([lambda: scan_login.user_of(profile).pk] * 8)
+    keys = at_once([lambda: scan_login.user_find_or_create(profile).pk] * 8)
 
     assert len(set(keys)) == 1
     assert User.objects.count() == 1

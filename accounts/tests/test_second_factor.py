@@ -18,7 +18,13 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import LoginMethod, User
 from accounts.services import second_factor
 from accounts.services.login_records import LoginContext
-from accounts.services.second_factor import RECOVERY_CODES, code_check, device_of, enrolment_begin, enrolment_confirm
+from accounts.services.second_factor import (
+    RECOVERY_CODES,
+    code_check,
+    enrolment_begin,
+    enrolment_confirm,
+    phone_device_of,
+)
 from accounts.tests.entering import PASSWORD, age, asks, confirm
 from permissions.models import Role
 from tests.kit import at_once, during, meet_at, meeting
@@ -83,7 +89,7 @@ class TestEnrolment:
         assert re.sub(r"\s", "", re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1]) in device.config_url
         assert TOTPDevice.objects.get().key == device.key  # the same at the next look
         assert "验证码不对" in browser.post(PAGE, {"code": wrong(device)}).content.decode()
-        assert browser.get(HOME).status_code == 200 and device_of(wang) is None
+        assert browser.get(HOME).status_code == 200 and phone_device_of(wang) is None
 
         answer = browser.post(PAGE, {"code": shown_by(device)})
 
@@ -92,7 +98,7 @@ class TestEnrolment:
         assert "恢复码" not in browser.get(HOME).content.decode()
         text = browser.get(PAGE).content.decode()
         assert "已绑定手机" in text and codes[0] not in text and "<code>" not in text
-        assert device_of(wang) == device
+        assert phone_device_of(wang) == device
         assert asks(elsewhere.get(HOME), "code"), "other sessions give one"
         entry = LogEntry.objects.latest("pk")
         assert (entry.object_repr, entry.changes) == (str(wang), {"动态验证码": ["", "已绑定"]})
@@ -160,7 +166,7 @@ class TestLogin:
 
         assert all(60 * 2**at - 30 < wait <= 60 * 2**at + 1 for at, wait in enumerate(waits)), waits
         assert enter(browser, shown_by(phone)).status_code == 302
-        assert device_of(wang).throttling_failure_count == 0
+        assert phone_device_of(wang).throttling_failure_count == 0
         assert refusals() == {("office", "code"): 4}
         for junk in ("", "x", "１２", "0" * 20, "💥💥💥💥💥💥", "-00001", "\x00" * 6, "abcde-fghij"):
             assert asks(enter(log_in(), junk), "code"), junk
@@ -258,10 +264,10 @@ class TestRemoval:
         sheet = browser.post(PAGE, {"do": "codes"}).content.decode()
         assert len(re.findall(r"<li>[a-z2-9]{5}-[a-z2-9]{5}</li>", sheet)) == RECOVERY_CODES
         assert asks(enter(log_in(), phone.paper[0]), "code"), "the earlier sheet is void"
-        assert "解除动态验证码？" in browser.post(PAGE, {"do": "remove"}).content.decode() and device_of(wang)
+        assert "解除动态验证码？" in browser.post(PAGE, {"do": "remove"}).content.decode() and phone_device_of(wang)
         browser.post(PAGE, {"do": "remove", "sure": "1"})
 
-        assert device_of(wang) is None and not StaticToken.objects.exists()
+        assert phone_device_of(wang) is None and not StaticToken.objects.exists()
         assert browser.get(HOME).status_code == 200
         enrol(wang)
         assert asks(browser.get(HOME), "code"), "a session of the first phone is asked for the code of another one"
@@ -272,20 +278,20 @@ class TestRemoval:
         person("director", "102", is_staff=True)
         assert log_in("director").post(page).status_code == 403
         assert page in office.get(record).content.decode()
-        assert "wang" in office.get(page).content.decode() and device_of(wang)
+        assert "wang" in office.get(page).content.decode() and phone_device_of(wang)
 
         answer = office.post(page)
 
-        assert (answer["Location"], device_of(wang)) == (record, None)
+        assert (answer["Location"], phone_device_of(wang)) == (record, None)
         entry = LogEntry.objects.latest("pk")
         assert (entry.actor, entry.object_pk, entry.changes) == (
             root.user, str(wang.pk), {"动态验证码": ["已绑定", ""]},
         )  # fmt: skip
         assert not asks(log_in().get(HOME), "code")
         enrol(wang)
-        assert asks(age(office, 2).post(page)) and device_of(wang)
+        assert asks(age(office, 2).post(page)) and phone_device_of(wang)
         call_command("second_factor_remove", "wang", stdout=StringIO())  # where no root can come in
-        assert device_of(wang) is None
+        assert phone_device_of(wang) is None
         for name, reason in (("wang", "no second factor"), ("nobody", "no user")):
             with pytest.raises(CommandError, match=reason):
                 call_command("second_factor_remove", name)

@@ -140,7 +140,7 @@ def test_the_database_folds_as_python_does():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_locked", [True, False])
 def test_of_two_equal_names_at_once_one_wins(roles, monkeypatch, is_locked):
-    meet_at(monkeypatch, "accounts.services.users.password_check")  # comes after the name was asked for
+    meet_at(monkeypatch, "accounts.services.users.password_require_rules")  # comes after the name was asked for
     if not is_locked:
         monkeypatch.setattr(usernames, "_names_lock", lambda names: None)
     works = [partial(user_register, username=name, password="555", nickname="x") for name in ("aud1", "AUD1")]

@@ -26,7 +26,7 @@ def hit(key: str, *, limit: int, window_s: float, count: int = 1) -> int:
     return _seconds(client().eval(_HIT, 1, _key(key), limit, int(window_s * 1000), count))
 
 
-def wait(key: str, *, limit: int) -> int:
+def seconds_to_wait(key: str, *, limit: int) -> int:
     """Return what the next ``hit`` of ``key`` would return, without counting a call."""
     return _seconds(client().eval(_WAIT, 1, _key(key), limit))
 

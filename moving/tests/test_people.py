@@ -3,7 +3,7 @@
 from bson import ObjectId
 
 from accounts.models import LoginLog, User
-from accounts.services.scan_login import user_of
+from accounts.services.scan_login import user_find_or_create
 from accounts.wechat import WechatProfile
 from permissions.models import Role
 from students.models import Student
@@ -49,7 +49,7 @@ def test_a_user_logs_in_as_before_and_is_who_he_was(move, api, settings):
     assert (info["vipLevel"], info["vipStamp"]) == (2, 4070908800000)
     assert log_in(api, password="556")["state"] is False
     profile = WechatProfile(settings.WECHAT_APP_ID, "o-1", "", "新昵称", "", "", "", "", "")
-    assert user_of(profile).unid == USER["unid"]
+    assert user_find_or_create(profile).unid == USER["unid"]
 
 
 USERS = [

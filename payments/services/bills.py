@@ -24,7 +24,7 @@ from payments.selectors import MONEY_MOVES, differences_open
 from payments.services.differences import (
     COMPARISON,
     Ending,
-    billed,
+    bill_day_note,
     difference_end,
     difference_kind,
     differences_ask,
@@ -166,7 +166,7 @@ def _compare(who: Merchant, bill: Bill, now: datetime) -> int:
                 differences.append(difference)
             elif ours.billed_on is None:
                 agreeing.append(ours)
-        billed(bill.day, agreeing)
+        bill_day_note(bill.day, agreeing)
     _keep([*differences, *_unknown_there(who, bill, now)], who.mch_id, bill.day, now)
     # What is lost here, the provider's answer may settle; it does not change an amount.
     lost = differences_open().filter(kind__in=(DifferenceKind.STRAY_MONEY, DifferenceKind.STATE))

@@ -120,7 +120,7 @@ def set_state(
     log_step(payment, event, now, actor=actor, refund=refund, from_state=before, to_state=state, detail=detail)
 
 
-def money_arrived(result: PaymentResult, now: datetime) -> dict[str, Any]:
+def arrival_fields(result: PaymentResult, now: datetime) -> dict[str, Any]:
     """Return the fields of a payment that the provider's answer about its money fills. No sweep asks about it again."""
     fields: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
     return fields | {"paid_at": result.paid_at or now, "next_check_at": None, "claimed_until": None, "last_error": ""}

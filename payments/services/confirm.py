@@ -10,8 +10,8 @@ from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
 from payments.listener import PaidOutcome
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
-from payments.services.common import SYSTEM, WATCH_CLOSED, limit_lock_wait, log_step, money_arrived, payees, set_state
-from payments.services.listener_call import order_total, tell_paid
+from payments.services.common import SYSTEM, WATCH_CLOSED, arrival_fields, limit_lock_wait, log_step, payees, set_state
+from payments.services.listener_call import order_lock_total, tell_paid
 from payments.services.refund import refund_create
 
 _CLOSED_WORDS = {"CLOSED", "REVOKED"}
@@ -72,7 +72,7 @@ def payment_confirm(*, result: PaymentResult, now: datetime, source: str) -> Pay
 def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     limit_lock_wait()
     asked_fen = Payment.objects.values_list("amount_fen", flat=True).filter(out_trade_no=result.out_trade_no).first()
-    owed_fen = order_total(result.out_trade_no, asked_fen)
+    owed_fen = order_lock_total(result.out_trade_no, asked_fen)
     strays = Payment.objects.filter(state=PaymentStatus.STRAY, transaction_id=result.transaction_id)
     if stray := strays.filter(out_trade_no=result.out_trade_no).first():
         return stray  # its money is on its way back already
@@ -92,7 +92,7 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     if payment.is_paid:
         return payment
     detail = f"{result.transaction_id} {fen_text(result.paid_fen)}"
-    fields = money_arrived(result, now)
+    fields = arrival_fields(result, now)
     set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **fields)
     payment_tell(payment, now)
     return payment

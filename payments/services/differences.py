@@ -29,9 +29,9 @@ from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus, TradeType
 from payments.selectors import differences_open, refunds_of
-from payments.services.common import log_step, money_arrived, set_state, sweep
+from payments.services.common import arrival_fields, log_step, set_state, sweep
 from payments.services.confirm import payment_record
-from payments.services.listener_call import lock_payment, order_total
+from payments.services.listener_call import lock_payment, order_lock_total
 from payments.services.refund import refund_create, refund_record, require_room
 
 log = structlog.get_logger("payments")
@@ -91,8 +91,8 @@ def difference_kind(bill: BillRow | Difference, ours: Any) -> str | None:
     return None if ours.is_paid and is_same else DifferenceKind.STATE
 
 
-def billed(day: date, ours: Iterable[Any]) -> None:
-    """Note the day whose bill agrees with payments and refunds of ours: then no other day's bill lacks them."""
+def bill_day_note(day: date, ours: Iterable[Any]) -> None:
+    """Note the day whose bill agrees with payments and refunds of ours: no other day's bill then lacks them."""
     keys = defaultdict(list)
     for row in ours:
         keys[type(row)].append(row.pk)
@@ -104,7 +104,7 @@ def still_differs(difference: Difference, ours: Any) -> bool:
     """Compare a difference again; if both sides agree now, that is noted on ours. The difference is not saved."""
     kind = difference_kind(difference, ours)
     if kind is None:
-        billed(difference.day, filter(None, [ours]))
+        bill_day_note(difference.day, filter(None, [ours]))
         return False
     difference.set_ours(kind, ours)
     return True
@@ -254,7 +254,7 @@ def payment_return_stray(*, result: PaymentResult, actor: str, now: datetime) ->
     :raises RefundNotPossible: the money belongs to an order, or is on its way back.
     """
     with transaction.atomic():
-        owed_fen = order_total(result.out_trade_no, None)
+        owed_fen = order_lock_total(result.out_trade_no, None)
         payment = Payment.objects.select_for_update().filter(out_trade_no=result.out_trade_no).first()
         _require_stray(payment, owed_fen, result)
         payment = payment or Payment(
@@ -287,7 +287,7 @@ def _mark_stray(payment: Payment, result: PaymentResult, actor: str, now: dateti
         return
     price = f"，原应付{fen_text(payment.amount_fen)}" if payment.pk else ""
     detail = f"{result.transaction_id} {fen_text(result.paid_fen)}{price}"
-    fields = money_arrived(result, now) | {"amount_fen": result.paid_fen}
+    fields = arrival_fields(result, now) | {"amount_fen": result.paid_fen}
     if result.trade_type in TradeType.values:
         fields["trade_type"] = result.trade_type
     set_state(payment, PaymentStatus.STRAY, "款项与订单不符", now, actor=actor, detail=detail, **fields)

@@ -22,7 +22,7 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0.25, 1, 5, 15, 30, 60
 NOT_TAKEN = "订单未能入账"
 
 
-def order_total(out_trade_no: str, otherwise: int | None) -> int | None:
+def order_lock_total(out_trade_no: str, otherwise: int | None) -> int | None:
     """Lock the order's row and return its total in fen, None if there is no order.
 
     :param otherwise: the answer when the listener fails; None: its error is raised.
@@ -46,7 +46,7 @@ def lock_payment(out_trade_no: str) -> Payment:
     :raises Payment.DoesNotExist: the order has no payment.
     """
     limit_lock_wait()
-    order_total(out_trade_no, 0)
+    order_lock_total(out_trade_no, 0)
     return Payment.objects.select_for_update().get(out_trade_no=out_trade_no)
 
 

@@ -44,7 +44,7 @@ def _may_ask(payment: Payment, now: datetime, min_interval_s: float) -> bool:
     return bool(not_lately.filter(pk=payment.pk).update(last_query_at=now))
 
 
-def payments_reconcile(*, now: datetime) -> int:
+def payments_query_due(*, now: datetime) -> int:
     """Ask the provider about the payments that are due; return how many were asked about.
 
     Closed payments stay due for a day, so that late money is found although its notification was lost.

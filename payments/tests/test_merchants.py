@@ -16,7 +16,7 @@ from payments.models import Payment, PaymentLog
 from payments.services.after_restore import payment_assume_started
 from payments.services.common import payee, payees
 from payments.services.confirm import payment_confirm
-from payments.services.query_close import payment_close, payment_query, payments_reconcile
+from payments.services.query_close import payment_close, payment_query, payments_query_due
 from payments.services.refund import refund_run
 from payments.tests.conftest import post_v2, post_v3, request
 from payments.tests.fake_wechat import APPID, MCHID, MINI_APPID
@@ -51,7 +51,7 @@ def test_an_old_payment_is_settled_and_refunded_with_its_own_keys(start, shop, w
 
     payment_query(out_trade_no=queried.out_trade_no, now=timezone.now())
     Payment.objects.filter(pk__in=[noticed.pk, noticed_v2.pk]).update(next_check_at=None)
-    payments_reconcile(now=timezone.now() + timedelta(seconds=30))
+    payments_query_due(now=timezone.now() + timedelta(seconds=30))
     post_v3(*wechat.notice_v3(noticed.out_trade_no))
     post_v2(wechat.notice_v2(noticed_v2.out_trade_no))
 
@@ -91,7 +91,7 @@ def test_without_the_old_keys_the_others_go_on(start, shop, wechat):
 
     with pytest.raises(PaymentNotConfigured):
         payment_query(out_trade_no=old[0], now=timezone.now())
-    payments_reconcile(now=timezone.now() + timedelta(seconds=30))
+    payments_query_due(now=timezone.now() + timedelta(seconds=30))
 
     assert Payment.objects.get(out_trade_no=new).is_paid
     (finding,) = former_payments()

@@ -8,7 +8,7 @@ from django.utils import timezone
 from payments import tasks
 from payments.errors import PaymentMismatch, ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.models import Payment, PaymentLog, PaymentStatus
-from payments.services.query_close import CloseOutcome, payment_close, payment_query, payments_reconcile
+from payments.services.query_close import CloseOutcome, payment_close, payment_query, payments_query_due
 from payments.tests.conftest import request
 from payments.tests.fake_wechat import APPID, MCHID
 from tests.kit import during
@@ -158,16 +158,16 @@ def test_finds_what_no_notification_told(start, shop, wechat):
     paid_there, unpaid = start().out_trade_no, start().out_trade_no
     order = wechat.pay(paid_there)
 
-    assert payments_reconcile(now=timezone.now()) == 0  # too young
-    assert payments_reconcile(now=later(seconds=21)) == 2
+    assert payments_query_due(now=timezone.now()) == 0  # too young
+    assert payments_query_due(now=later(seconds=21)) == 2
 
     payment = Payment.objects.get(out_trade_no=paid_there)
     assert (payment.state, payment.transaction_id) == (PaymentStatus.PAID, order["transaction_id"])
     assert (payment.paid_at, payment.next_check_at) == (order["paid_at"].replace(microsecond=0), None)
     assert [(call["out_trade_no"], call["paid_fen"]) for call in shop.paid] == [(paid_there, 1234)]
     assert Payment.objects.get(out_trade_no=unpaid).state == PaymentStatus.OPEN
-    assert payments_reconcile(now=later(seconds=22)) == 0
-    assert payments_reconcile(now=later(seconds=42)) == 1
+    assert payments_query_due(now=later(seconds=22)) == 0
+    assert payments_query_due(now=later(seconds=42)) == 1
 
 
 def test_a_closed_payment_is_watched_for_a_day_and_then_left_alone(start, wechat):
@@ -177,7 +177,7 @@ def test_a_closed_payment_is_watched_for_a_day_and_then_left_alone(start, wechat
     moments = []
     while due := Payment.objects.get().next_check_at:
         moments.append(due - now)
-        payments_reconcile(now=due)
+        payments_query_due(now=due)
 
     assert moments[0] == timedelta(minutes=1)
     assert timedelta(hours=24) < moments[-1] < timedelta(hours=29)
@@ -189,13 +189,13 @@ def test_a_silent_or_slow_provider_does_not_hold_up_the_sweep(start, wechat, mon
         start()
     wechat.faults = [("query", "down")] * 5
 
-    assert payments_reconcile(now=later(seconds=30)) == 2
+    assert payments_query_due(now=later(seconds=30)) == 2
 
     assert len(wechat.faults) == 3
     wechat.faults = []
     monkeypatch.setattr("payments.services.common.MAX_SWEEP_S", 0)
     # Those that were not asked about stay due.
-    assert [payments_reconcile(now=later(seconds=31)) for _ in range(4)] == [1, 1, 1, 0]
+    assert [payments_query_due(now=later(seconds=31)) for _ in range(4)] == [1, 1, 1, 0]
 
 
 def test_the_tasks_do_the_sweeps(start, paid, wechat):
@@ -229,9 +229,9 @@ def test_one_that_is_locked_or_does_not_fit_does_not_cost_the_others_their_turn(
         shop.lock(out_trade_no=locked)
         Payment.objects.select_for_update().get(out_trade_no=busy)
 
-    assert during(lock, lambda: payments_reconcile(now=later(seconds=30)), is_ended=True) == 4
+    assert during(lock, lambda: payments_query_due(now=later(seconds=30)), is_ended=True) == 4
 
     assert sorted(call["out_trade_no"] for call in shop.paid) == sorted(others)
     assert Payment.objects.get(out_trade_no=wrong).last_error
-    assert payments_reconcile(now=later(minutes=2)) == 3
+    assert payments_query_due(now=later(minutes=2)) == 3
     assert Payment.objects.filter(out_trade_no__in=[locked, busy], state="paid").count() == 2

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from accounts.models import User
 from core.errors import DomainError
 from payments.models import Payment, PaymentStatus, Refund, RefundStatus
-from payments.services.query_close import payments_reconcile
+from payments.services.query_close import payments_query_due
 from payments.services.refund import MAX_REFUNDS
 from payments.services.refund_by_staff import refund_again, refund_ask, refund_offline
 from permissions.models import Role
@@ -265,7 +265,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self):
-        payments_reconcile(now=self.now)
+        payments_query_due(now=self.now)
 
     @rule()
     def run_refunds(self):

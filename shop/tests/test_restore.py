@@ -20,7 +20,7 @@ from operations import after_restore, checks
 from operations import backup as ops
 from payments.models import BillRun, Difference, Payment, Refund
 from payments.services.bills import bill_made_at, bills_reconcile_missing
-from payments.services.query_close import payments_reconcile
+from payments.services.query_close import payments_query_due
 from payments.services.refund import refund_run
 from shop.models import Order, Product
 from shop.services.order_close import orders_sweep
@@ -267,7 +267,7 @@ def test_payments_that_were_watched_are_asked_about_at_once_and_each_day_since_t
 
     assert "1 笔支付和 0 笔退款" in back()
 
-    assert payments_reconcile(now=timezone.now()) == 1
+    assert payments_query_due(now=timezone.now()) == 1
     assert Payment.objects.get().is_paid
     Restoration.objects.update(written_at=timezone.now() - timedelta(days=3))
     bills_reconcile_missing(now=next_morning())

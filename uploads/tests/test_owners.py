@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services.scan_login import user_of
+from accounts.services.scan_login import user_find_or_create
 from accounts.services.users import avatar_set
 from accounts.wechat import WechatProfile
 from students.models import Student
@@ -88,7 +88,7 @@ def test_an_avatar_stays_whichever_call_sets_it(root, office, person, picture):
     texts = dict.fromkeys(("unionid", "sex", "city", "province", "country"), "")
     profile = WechatProfile(appid="wx1", openid="o1", nickname="李", headimgurl="https://a.example/1.png", **texts)
     User.objects.filter(pk=li.user.pk).update(wechat_appid="wx1", openid="o1", password="!")
-    user_of(profile)  # of an account without a password WeChat's picture replaces it
+    user_find_or_create(profile)  # of an account without a password WeChat's picture replaces it
     assert not is_in_use(picture)
 
 
