@@ -53,9 +53,10 @@ def test_all_errors_make_an_envelope_and_only_three_refusals_and_wechats_table_h
         assert error.http_status == 200 or error.http_status >= 400
 
 
-def sent_raw(path, body, kind, token=""):
+def sent_raw(path, body, kind, token="", method="POST", query="page=%E4"):
     """Send a body with its type as a server does that speaks WSGI; return the envelope."""
-    environ = RequestFactory().post(path, QUERY_STRING="page=%E4", headers={"authorization": token}).environ
+    headers = {"authorization": token}
+    environ = RequestFactory().generic(method, path, QUERY_STRING=query, headers=headers).environ
     environ |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
     with mock.patch.object(DatabaseWrapper, "close_if_unusable_or_obsolete"):  # the test's transaction goes on
         return json.loads(b"".join(wsgi_application(environ, lambda status, headers: None)))
@@ -134,6 +135,14 @@ class TestTransport:
 
         tan.refresh_from_db()
         assert (answer["state"], tan.name) == (True, "谭[{")
+
+    def test_a_query_is_in_utf_8_whatever_the_type_says(self, root):
+        student(name="谭").save()
+
+        query = f"key={quote('谭')}"
+        answer = sent_raw("/students/searchstu", b"", "application/json; charset=gbk", root.token, "GET", query)
+
+        assert answer["total"] == 1
 
     def test_json_that_is_not_in_the_charset_it_names_is_a_400(self, roles):
         assert sent_raw(LOGIN, b'{"username": "\xff"}', "application/json; charset=gbk")["status"] == 400
