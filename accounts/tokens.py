@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import F
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.settings import api_settings as jwt_settings
@@ -19,6 +21,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.models import RefreshFamily, RevokedToken, User
 from core import times
+from core.audit import audited
 from core.errors import TokenInvalid
 
 
@@ -144,3 +147,11 @@ def token_revoke(claims: dict[str, Any], *, now: datetime) -> None:
     expires_at = max(datetime.fromtimestamp(claims["exp"], UTC), now + settings.JWT_LIFETIME)
     RefreshFamily.objects.filter(jti=claims["jti"]).delete()
     RevokedToken.objects.get_or_create(jti=claims["jti"], defaults={"expires_at": expires_at})
+
+
+@transaction.atomic
+def tokens_end(user_pks: list[int], actor_pk: int | None = None, **fields: Any) -> None:
+    """Set ``fields`` of these users, and end all their tokens and back-office sessions. ``User.save`` does so too."""
+    users = User.objects.filter(pk__in=user_pks)
+    with audited(users, actor_pk=actor_pk):
+        users.update(epoch=F("epoch") + 1, **fields)

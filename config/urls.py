@@ -14,6 +14,7 @@ from core.api import schema
 from core.api.routing import CallTable
 from dormitory.api import DormitoryViewSet
 from operations import health
+from operations.metrics_page import metrics_page
 from payments.api import NoticeViewSet
 from permissions.api.views import PermissionViewSet
 from practice.api import JoinViewSet, join_page
@@ -54,7 +55,7 @@ urlpatterns = [
     path("health/live", health.alive),
     path("health/ready", health.ready),
     path("health/whole", health.whole),
-    path("metrics", health.figures),
+    path("metrics", metrics_page),
     path("schema/", schema.schema),
 ]
 if not settings.PRODUCTION:

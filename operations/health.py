@@ -1,6 +1,5 @@
-"""What machines ask: whether this process lives, can serve, lacks anything; and its metrics."""
+"""What machines ask: whether this process lives, can serve, lacks anything."""
 
-import hmac
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,19 +7,15 @@ from functools import cache, lru_cache
 from threading import Lock
 
 import structlog
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from core.api.envelope import error_response, ok
-from core.api.request import is_from_here
-from core.api.routing import not_found
 from core.cache import valkey
 from core.db.connections import WatchedConnection
 from core.errors import DomainError
-from core.observe import heartbeat, metrics
+from core.observe import heartbeat
 from operations.locks import locks
 from uploads.store import is_bucket, store_try
 
@@ -137,19 +132,3 @@ def _health(faults: dict[str, str]) -> HttpResponse:
         public = {name: why if name == "migrations" else why.partition(":")[0] for name, why in faults.items()}
         return error_response(DomainError("尚未就绪", status=503, http_status=503, checks=public))
     return ok("ok")
-
-
-def figures(request: HttpRequest) -> HttpResponse:
-    """Answer Prometheus' request for ``/metrics``; any other caller gets the 404 of an unknown path."""
-    if not _may_read_figures(request):
-        return not_found(request)
-    return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
-
-
-def _may_read_figures(request: HttpRequest) -> bool:
-    if settings.METRICS_TOKEN:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
-    if settings.DEPLOYED:  # behind a proxy on the same machine every request seems to come from it
-        return False
-    return is_from_here(request)

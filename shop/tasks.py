@@ -2,7 +2,8 @@
 
 from core import times
 from core.queues import queued_task
-from shop.services.order_close import orders_purge, orders_sweep
+from shop.services.order_close import orders_sweep
+from shop.services.order_purge import orders_purge
 
 
 @queued_task("shop.expire_orders", queue="money")

@@ -8,7 +8,6 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
 
 from accounts import avatars, errors
 from accounts.demo_users import is_demo_account
@@ -16,6 +15,7 @@ from accounts.models import RefreshFamily, RevokedToken, User
 from accounts.services.login import own_password_verify
 from accounts.services.login_records import LoginContext
 from accounts.services.phones import PhoneProof, own_phone_changes, phone_kept, phone_login_claim, phone_replaced_tell
+from accounts.tokens import tokens_end
 from accounts.usernames import username_claim
 from core.audit import audited
 from core.errors import DomainError
@@ -220,29 +220,22 @@ def password_set(*, user: User, new_password: str, hashed: str = "") -> None:
     with transaction.atomic():
         if _locked(user.pk, errors.UserUnknown).password != user.password:
             raise errors.PasswordNotChanged
-        _end_tokens([user.pk], password=hashed)
+        tokens_end([user.pk], password=hashed)
 
 
 def sign_out_everywhere(*, user_pks: list[int]) -> None:
     """End all tokens and back-office sessions of these users."""
-    _end_tokens(user_pks)
+    tokens_end(user_pks)
 
 
 def users_disable(*, user_pks: list[int], actor_pk: int | None = None) -> None:
     """Disable these users: they cannot log in, and all their tokens and sessions end at once."""
-    _end_tokens(user_pks, actor_pk, is_active=False)
+    tokens_end(user_pks, actor_pk, is_active=False)
 
 
 def users_enable(*, user_pks: list[int], actor_pk: int | None = None) -> None:
     """Let these users log in again; tokens from before they were disabled stay invalid, since the epoch has changed."""
-    _end_tokens(user_pks, actor_pk, is_active=True)
-
-
-@transaction.atomic
-def _end_tokens(user_pks: list[int], actor_pk: int | None = None, **fields: Any) -> None:
-    users = User.objects.filter(pk__in=user_pks)
-    with audited(users, actor_pk=actor_pk):
-        users.update(epoch=F("epoch") + 1, **fields)
+    tokens_end(user_pks, actor_pk, is_active=True)
 
 
 @transaction.atomic

@@ -22,7 +22,7 @@ from shop.models import Courier, NoParcel, Order
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
 from shop.order_states import GOING_BACK
 from shop.services.order_paid import ORDER_NUMBER
-from shop.services.order_step import Parcel, parcels_doubted, parcels_refused
+from shop.services.parcels import Parcel, parcels_doubted, parcels_refused
 
 BY_HAND, LATER = ":hand", ":later"
 NO_COURIER = {BY_HAND: NoParcel.BY_HAND, LATER: NoParcel.LATER}  # choices beside the couriers

@@ -13,8 +13,9 @@ from payments.selectors import events_to_do
 from payments.services.after_restore import payment_recall
 from shop.models import Order, OrderLine, OrderLog
 from shop.order_states import Event
-from shop.services.order_close import order_close, orders_purge
+from shop.services.order_close import order_close
 from shop.services.order_edit import order_flag
+from shop.services.order_purge import orders_purge
 from shop.tests.factories import make_order, make_product, phone_pays, start_payment, stock_of
 from tests.kit import during
 
@@ -117,7 +118,7 @@ def test_late_money_of_a_purged_number_is_told_and_can_go_back(li, wechat):
 def test_money_that_arrives_during_the_purge_keeps_its_order(li, wechat, monkeypatch, is_locked):
     other, order = closed(li.user), closed(li.user, is_started=True)
     if not is_locked:
-        monkeypatch.setattr("shop.services.order_close._locked", lambda old: dict(old.values_list("order_id", "pk")))
+        monkeypatch.setattr("shop.services.order_purge._locked", lambda old: dict(old.values_list("order_id", "pk")))
 
     # In the twin the purge takes the order for unpaid, and fails over its new rows: the other order stays too.
     with nullcontext() if is_locked else pytest.raises(IntegrityError):

@@ -25,7 +25,8 @@ from core.http import Answer
 from payments.errors import BillEmpty, PaymentNotConfigured, ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.gateways.base import Bill, PaymentResult, RefundResult
 from payments.gateways.wechat.bill import read_bill
-from payments.gateways.wechat.merchant import Keyring, Merchant, read_key
+from payments.gateways.wechat.keys import Keyring, read_key
+from payments.gateways.wechat.merchant import Merchant
 from payments.gateways.wechat.shared import is_number, plain, refusal, send, storable
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
