@@ -18,6 +18,7 @@ from core.money import yuan_text
 from permissions.scope import scope_of
 from shop.models import Order
 from shop.selectors import order_search, orders_visible, products_found
+from students.columns import hidden_fields
 from students.models import Student
 from students.selectors import classes_counted, search_q, student_page, value_matches
 
@@ -64,7 +65,8 @@ def _result(label: str, pk: int, title: str, description: str, icon: str) -> Sea
 def _students(text: str, user: Any) -> Iterator[SearchResult]:
     scope = scope_of(user)
     by_name = student_page(slice(0, MAX_RESULTS), key=text, scope=scope).rows
-    matches = search_q(text) if len(text.split()) > 1 else value_matches(text)
+    unseen = hidden_fields(user)
+    matches = search_q(text, unseen) if len(text.split()) > 1 else value_matches(text, unseen)
     by_value = Student.objects.filter(matches, scope.visible(of=Student)).order_by("-pk")[:MAX_RESULTS]
     rows: dict[int, Any] = {row.id: row for row in by_name} | {student.pk: student for student in by_value}
     for row in islice(rows.values(), MAX_RESULTS):

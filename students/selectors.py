@@ -12,7 +12,7 @@ PostgreSQL would have to guess, and is wrong by a factor of 100 either way (figu
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -104,30 +104,32 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).upper().split())
 
 
-def search_q(text: str) -> Q:
+def search_q(text: str, unseen: Collection[str] = ()) -> Q:
     """Match students whose number begins with the text, whose class it names, or who have it in their name.
 
     Of several words each may be found in another way. Each way has an index; joined by OR, PostgreSQL would use none
     of them and read every student.
+
+    :param unseen: fields that who searches may read only in part.
     """
     spelling = ClassSpelling()
-    first, *others = _ways(text, spelling)
+    first, *others = _ways(text, spelling, unseen)
     words = text.split()
     if 1 < len(words) <= MAX_WORDS:
         every = Student.objects.order_by()
         for word in words:
-            way, *more = _ways(word, spelling)
+            way, *more = _ways(word, spelling, unseen)
             found = Q(pk__in=way.union(*more))
             every = every.filter(found | _ends_q(word))
         others.append(every.values("pk"))
     return Q(pk__in=first.union(*others))
 
 
-def _ways(text: str, spelling: ClassSpelling) -> list[QuerySet[Student, Any]]:
+def _ways(text: str, spelling: ClassSpelling, unseen: Collection[str]) -> list[QuerySet[Student, Any]]:
     students = Student.objects.order_by()
     ways = [
         _name_holds(text),
-        students.filter(value_matches(text)),
+        students.filter(value_matches(text, unseen)),
         students.filter(class_name=spelling.of(text)),
     ]
     return [rows.values("pk") for rows in ways]
@@ -143,16 +145,20 @@ def _ends_q(word: str) -> Q:
     return Q(*((f"{field}__endswith", word.upper()) for field in fields), _connector=Q.OR)
 
 
-def value_matches(text: str) -> Q:
+def value_matches(text: str, unseen: Collection[str] = ()) -> Q:
     """Match students one of whose searched columns (``students.columns``) is ``text``, also written in capitals.
 
-    Of the student's number the beginning is enough.
+    Of the student's number the beginning is enough. A whole phone among the fields ``unseen`` stands for its last four
+    digits, because by trying whole ones one could find out the rest.
     """
     fields = [one.field for one in COLUMNS if one.is_searched and len(text) <= (model_field(one.field).max_length or 0)]
     if not fields:
         return Q(pk__in=[])
-    spellings = {text, text.upper(), phone_tidy(text)}
-    whole = Q(*(Q(**{f"{field}__in": spellings}) for field in fields), _connector=Q.OR)
+    phone = phone_tidy(text)
+    spellings = {text, text.upper(), phone}
+    whole = Q(*(Q(**{f"{field}__in": spellings}) for field in fields if field not in unseen), _connector=Q.OR)
+    if re.fullmatch("1[0-9]{10}", phone):
+        whole |= Q(*(Q(**{f"{field}__endswith": phone[-4:]}) for field in fields if field in unseen), _connector=Q.OR)
     if not _NUMBER_START.fullmatch(text):
         return whole
     start = text.upper()

@@ -90,6 +90,20 @@ def test_no_search_tells_a_phone_digit_by_digit(clerks, order):
         assert is_match == (has_rights or query == whole), query
 
 
+def test_whole_phones_tried_one_after_another_find_what_the_last_four_digits_find(clerks, order):
+    [row] = students("谭鹏", phone=PHONE, parent_phone="13956785555")
+    Role.objects.get(roleid="310").permissions.remove(*Permission.objects.filter(codename="phone_student"))
+    tries = {"13812340140": True, "13800000140": False, "139 5678 5555": True, "13900005555": False, "谭 0140": True}
+    for (client, has_rights), (text, is_right) in product(clerks, tries.items()):
+        page = client.get(reverse("admin:students_student_changelist") + f"?q={text}")
+        assert (row in page.context["cl"].result_list) == (is_right or not has_rights), text
+        found = client.get(reverse("admin:search") + f"?s={text}", headers={"HX-Request": "true"}).text
+        assert (row.sid in found) == (is_right or not has_rights), text
+    for client, has_rights in clerks:
+        page = client.get(reverse("admin:shop_order_changelist") + "?q=13800000140")
+        assert (order in page.context["cl"].result_list) == (not has_rights)
+
+
 @pytest.mark.parametrize("model", [Student, ArchivedStudent])
 def test_no_filter_tells_what_of_a_student_is_hidden(model, roles, person, office):
     facts = {"phone": PHONE, "parent_phone": PHONE, "id_card": "110101199001011237"}

@@ -152,7 +152,8 @@ class StudentAdmin(HiddenColumns, ExportableAdmin, ManyAdmin, PictureAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         text = search_term.strip()
-        students = queryset.filter(filters_q(filters_read(request.GET)), search_q(text) if text else Q())
+        found = search_q(text, hidden_fields(request.user)) if text else Q()
+        students = queryset.filter(filters_q(filters_read(request.GET)), found)
         if text and not is_complete(request):
             # Search once for the count and the page; no page beyond the paginator's count is opened.
             newest = list(students.order_by("-pk").values_list("pk", flat=True)[: self.max_found])
