@@ -192,6 +192,16 @@ def test_one_student_is_meant_by_one_row_and_namesakes_are_asked_about(people, o
     assert confirmed(run).state == RunState.DONE and Student.objects.filter(name="谭鹏").count() == 2
 
 
+def test_a_namesake_above_does_not_take_the_place_of_who_is_known_by_phone(people, root):
+    Student.objects.filter(name="谭鹏").update(phone="13800000001")
+    lines = [[*row("谭鹏", city="成都"), "13800000002"], [*row("谭鹏", "H51902"), "13800000001"]]
+
+    run = checked(sheet(*lines, head=[*HEAD, "电话"]), root.user)
+
+    assert run.rows.get(number=3).diff == {"class_name": ["H51901", "H51902"]}
+    assert run.rows.get(number=2).errors == [["A2 姓名", "与第3行是同一名学员"]]
+
+
 def test_two_windows_with_one_preview_lose_nothing_that_was_typed(people, office, root, sent_tasks):
     run = checked(sheet(row("谭鹏", age="x"), row("王芳", age="y"), head=HEAD), root.user)
 

@@ -322,6 +322,20 @@ def test_a_spelling_that_most_rows_have_is_not_meant_for_that_of_one(root):
     assert {one["value"]: one["alike"] for one in run.options["new"]} == {"H52001": "", "本科": "", "H5 2001": "H52001"}
 
 
+def test_of_many_new_classes_those_that_are_alike_are_asked_about_first(office, root):
+    names = [f"H6{at:03}" for at in range(20) for _ in range(2)]
+    lines = [
+        ["学生", name, 20, "武汉", degree]
+        for name, degree in zip([*names, "H6 003"], ["高中", "中专"] * 21, strict=False)
+    ]
+
+    run = checked(workbook(["姓名", "班级", "年龄", "城市", "学历"], *lines), root.user)
+
+    assert run.options["new"][0] == {"wire": "class", "value": "H6 003", "rows": 1, "alike": "H6003"}
+    text = text_of(office, run)
+    assert "另有 3 个新的班级或学历没有列出" in text and "确实要新建上面的班级、学历<" in text
+
+
 @pytest.mark.parametrize("spells", [["0", "0"], ["all"]])  # of the new values that are left, the first; or each
 def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_exists(office, root, sent_tasks, spells):
     student(name="李雷", class_name="H51904", degree="本科").save()

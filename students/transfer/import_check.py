@@ -39,7 +39,7 @@ from students.transfer.heading import (
     shape_of,
     tidy,
 )
-from students.transfer.row_matching import Line, batches, lines_match, student_label, unseen_by
+from students.transfer.row_matching import BY_NAME, Line, batches, lines_match, student_label, unseen_by
 
 REQUIRED = {column.wire for column in COLUMNS if column.is_required_of_staff}
 WRITTEN = (RowKind.NEW, RowKind.CHANGED)
@@ -111,7 +111,10 @@ def import_check(run: TransferRun, now: datetime) -> None:
     findings.missing = [wire for wire in BY_WIRE if wire in REQUIRED - wires.keys() - told]
     findings.dropped = _dropped(book, headings, ignored_in(findings.shape, columns), lines)
     findings.notes += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
-    findings.new, findings.changed = _new_values(new, known), changed
+    values = _new_values(new, known)
+    findings.new, findings.changed = values[:MAX_NEW_VALUES], changed
+    if unlisted := values[MAX_NEW_VALUES:]:
+        findings.notes.append(f"另有 {len(unlisted)} 个新的班级或学历没有列出")
     run.options |= choices.dump() | findings.dump()
     run.counts, run.message = row_counts(run), ""
     run.state = RunState.REFUSED if run.counts.keys() & {RowKind.ERROR, RowKind.CHOICE} else RunState.READY
@@ -242,7 +245,7 @@ def _warning(line: Line, student: Student | None, diff: Diff, today: date) -> di
         return {"leftOn": "已经过去，状态仍是在读：已离校的请取消勾选"}
     if student is None:
         return {"name": "同班已有同名学员"} if line.match.has_namesake else {}
-    doubtful = {"身份证": "name", "姓名和班级": "phone"}.get(line.match.by, "")  # the two have one name at both places
+    doubtful = {"身份证": "name", BY_NAME: "phone"}.get(line.match.by, "")  # the two have one name at both places
     before, _ = diff.get(doubtful, ("", ""))
     return {doubtful: f"按{line.match.by}认出，{label_of(doubtful)}不同，请核对"} if before else {}
 
@@ -278,13 +281,16 @@ def _dropped(book: Book, headings: Sequence[Heading], columns: list[str], lines:
 
 
 def _new_values(counts: Counter[tuple[str, str]], known: dict[str, list[str]]) -> list[SpeltValue]:
-    """Return the classes and degrees that no student has yet, each with another one that it may be meant for."""
+    """Return the classes and degrees that no student has yet, each with another one that it may be meant for.
+
+    Those that may be misspelt come first.
+    """
     new: list[SpeltValue] = []
     for (wire, value), rows in counts.most_common():
         if value not in known[wire]:  # meant for one that exists, or for one that more rows have
             new.append({"wire": wire, "value": value, "rows": rows, "alike": _alike(value, known[wire])})
             known[wire].append(value)
-    return new[:MAX_NEW_VALUES]
+    return sorted(new, key=lambda one: not one["alike"])
 
 
 def _alike(value: str, others: Sequence[str]) -> str:

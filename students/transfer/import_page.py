@@ -95,6 +95,7 @@ def import_facts(run: TransferRun, request: HttpRequest, rows: Iterable[Transfer
         "unresolved": unresolved(run),
         "overfull": overfull(run, scope),
         "new": [{**one, "names": names[one["wire"]], "label": BY_WIRE[one["wire"]].label} for one in findings.new],
+        "new_kinds": [*dict.fromkeys(BY_WIRE[one["wire"]].label for one in findings.new)],
         "mended": [{**one, "label": BY_WIRE[one["wire"]].label} for one in findings.mended],
         "alike": sum(bool(one["alike"]) for one in findings.new),
         "missing": [(BY_WIRE[wire], choices.constants.get(wire, "")) for wire in findings.missing],

@@ -18,6 +18,7 @@ T = TypeVar("T")
 MAX_CANDIDATES = 20
 MAX_SHARERS = 3  # a phone that more students have tells nobody
 BATCH = 1_000
+BY_NAME = "姓名和班级"
 AGE_DIFFERS = 1  # years by which a person of one name may differ between two lists
 
 
@@ -98,7 +99,7 @@ class People:
         namesakes = [person for person in namesakes if not _is_another(person.id_card, cells.get("idCard", ""))]
         classmates = [person for person in namesakes if person.class_name == cells.get("class")]
         if len(classmates) == 1:
-            return Match(classmates[0], "姓名和班级")
+            return Match(classmates[0], BY_NAME)
         others = [person for person in namesakes if not _differs(person, cells)]
         sharers = by_phone if len(by_phone) <= MAX_SHARERS else []
         return Match(None, "", tuple(dict.fromkeys([*classmates, *sharers, *others]))[:MAX_CANDIDATES], has_namesake)
@@ -113,7 +114,7 @@ class Line:
     cells: dict[str, str]
     picture: str
     match: Match = NOBODY
-    double_of: int | None = None  # the student whom a line above means as well
+    double_of: int | None = None  # the student whom another line means as well
     question: str = ""  # why a person has to say whom it means
 
 
@@ -129,6 +130,8 @@ def lines_match(
         answer = answers.get(str(line.number), "")
         if chosen := [person for person in line.match.candidates if str(person.pk) == answer]:
             line.match = Match(chosen[0], "您的选择")
+    # A namesake higher up must not take the place of who is known by number, card or phone.
+    for line in sorted(lines, key=lambda line: line.match.by == BY_NAME):
         if line.match.person:
             first.setdefault(line.match.person.pk, line)
     for line in lines:
