@@ -44,7 +44,7 @@ from shop.admin.packing import MAX_PRINTED, packing_address, packing_page
 from shop.admin.parcels import LAST_COURIER, ParcelForm
 from shop.errors import CorrectedMeanwhile, OrderRefused, ProviderUndecided
 from shop.models import Order, PartRefund
-from shop.order_states import ASKED, Event, State
+from shop.order_states import ASKED, Event, ReturnStep, State
 from shop.selectors import order_search, orders_visible
 from shop.services.order_step import UNDOES, can_be_undone
 
@@ -198,6 +198,9 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
         if values.get("express_company"):
             request.session[LAST_COURIER] = values["express_company"]
         try:
+            # 退货退款 and 不等寄回，直接退款 are one event, so only the button tells whether the goods must be back.
+            if button.name == "approve" and row.return_step != ReturnStep.RECEIVED and row.state in ASKED:
+                raise OrderRefused(f"{row.get_return_step_display()}，不能{button.text}")
             return super().press(request, button, row, values)
         except ProviderUndecided:
             raise

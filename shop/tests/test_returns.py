@@ -26,6 +26,7 @@ from shop.tests.factories import (
     make_paid,
     make_product,
     make_vip,
+    messages,
     page_of,
     read_without_lock,
     run_refunds,
@@ -104,6 +105,13 @@ class TestTheWayBack:
         assert "还没有收到" not in office.post(page_of(asked), {"step_parcel": "1"}).content.decode()
         click(office, asked, "approve_now")
         assert (state_of(asked), stock_of(bike), Refund.objects.count()) == ("refunding", 3, 1)
+
+    def test_chosen_in_the_list_an_order_whose_goods_are_not_back_is_not_paid_as_if_they_were(self, office, asked):
+        chosen = {"press": "approve:", "_selected_action": [asked.pk], "sure": "1"}
+        (told,) = messages(office.post(f"{ORDERS}?work=returns", chosen, follow=True))
+
+        assert "退货待处理，不能退货退款" in told
+        assert (state_of(asked), Refund.objects.exists()) == ("return_asked", False)
 
     def test_offers_at_each_step_what_may_follow(self, office, asked):
         def buttons():
