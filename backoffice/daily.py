@@ -113,7 +113,7 @@ class Sheet:
         about = f"{self.days.number} 天里核对了 {len(compared)} 天{foreign}"
         yield Line("微信账单的收款", None, fen_to_yuan(bill.paid_fen), about)
         yield Line("这几天本地的收款", ours.paid, fen_to_yuan(ours.paid_fen), _compared(bill.paid_fen, ours.paid_fen))
-        yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间，不含线下退款")
+        yield Line("微信账单的退款", None, fen_to_yuan(bill.refunded_fen), "按受理时间，不含线下退款和微信退款失败的")
         hint = _compared(bill.refunded_fen, ours.refunded_fen)
         yield Line("这几天本地的退款", ours.refunds, fen_to_yuan(ours.refunded_fen), hint)
         fee = None if bill.feeless else fen_to_yuan(bill.fee_fen)

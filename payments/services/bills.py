@@ -139,7 +139,8 @@ def _results(who: Merchant, bill: Bill, now: datetime) -> dict[str, Any]:
         "rows": len(bill.rows),
         "foreign_rows": foreign_rows,
         "paid_fen": sum(row.bill_fen for row in bill.rows if not row.out_refund_no),
-        "refunded_fen": sum(row.bill_fen for row in bill.rows if row.out_refund_no),
+        # As in our sums: a refund that failed moved no money.
+        "refunded_fen": sum(row.bill_fen for row in bill.rows if row.out_refund_no and row.bill_state != "FAIL"),
         "fee_fen": bill.fee_fen,
         "fee_rates": "、".join(sorted({row.rate for row in bill.rows if row.fee and row.rate}))[:RATES_LENGTH],
         "differences": differences_open().filter(mch_id=who.mch_id, day=bill.day).count(),

@@ -130,7 +130,9 @@ class TestComparison:
                 [word if cell == "PROCESSING" else cell for cell in row] for row in rows
             ]
 
-            assert (compare().differences, wechat.called("refund_query")) == (number, number), (billed, here)
+            run = compare()
+            assert (run.differences, wechat.called("refund_query")) == (number, number), (billed, here)
+            assert (run.refunded_fen == 0) == (billed == "FAIL")  # the money did not move
 
     def test_near_midnight_the_day_is_the_providers(self, sold, wechat):
         """We believe it was paid a moment after midnight, the provider a moment before."""
