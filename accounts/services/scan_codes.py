@@ -100,17 +100,18 @@ def waiting_sid(address: str, *, own: str) -> str:
     :param own: the sid that this caller was given before: meant if none waits, since he wants another code for it.
     """
     asking = f"scan:asking:{address}"
-    if not _places.acquire(blocking=False):
-        return ""
+    if ratelimit.hit(asking, limit=1, window_s=ASKING_S):
+        return ""  # counted, so that the other one's is not clear any more, either
     try:
-        if ratelimit.hit(asking, limit=1, window_s=ASKING_S):
-            return ""  # counted, so that the other one's is not clear any more, either
-        sid = _look(address, own)
-        is_alone = not ratelimit.seconds_to_wait(asking, limit=2)
-        ratelimit.forget(asking)
-        return sid if is_alone else ""
+        if not _places.acquire(blocking=False):
+            return ""
+        try:
+            sid = _look(address, own)
+        finally:
+            _places.release()
+        return "" if ratelimit.seconds_to_wait(asking, limit=2) else sid
     finally:
-        _places.release()
+        ratelimit.forget(asking)
 
 
 def _look(address: str, own: str) -> str:
