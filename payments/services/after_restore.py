@@ -12,8 +12,8 @@ from payments.gateways.wechat import gateway_to_ask, merchant
 from payments.models import Payment, PaymentStatus, Refund
 from payments.selectors import UNDER_WAY
 from payments.services.bills import bill_days_missing, bill_made_at
-from payments.services.common import log_step
 from payments.services.differences import RESTORE, payment_return_stray
+from payments.services.money_log import log_step
 from payments.services.start import MIN_LIFE
 
 

@@ -10,8 +10,10 @@ from payments.errors import PaymentMismatch, PaymentUnknown
 from payments.gateways.base import PaymentResult
 from payments.listener import PaidOutcome
 from payments.models import CURRENCY, Payment, PaymentStatus, TradeType
-from payments.services.common import SYSTEM, WATCH_CLOSED, arrival_fields, limit_lock_wait, log_step, payees, set_state
-from payments.services.listener_call import order_lock_total, tell_paid
+from payments.services.listener_call import limit_lock_wait, order_lock_total, tell_paid
+from payments.services.money_log import SYSTEM, log_step, set_state
+from payments.services.payee import payees
+from payments.services.query_times import WATCH_CLOSED
 from payments.services.refund import refund_create
 
 _CLOSED_WORDS = {"CLOSED", "REVOKED"}
@@ -96,6 +98,12 @@ def _confirm(result: PaymentResult, now: datetime, source: str) -> Payment:
     set_state(payment, PaymentStatus.PAID, "支付成功", now, actor=source, detail=detail, **fields)
     payment_tell(payment, now)
     return payment
+
+
+def arrival_fields(result: PaymentResult, now: datetime) -> dict[str, Any]:
+    """Return the fields of a payment that the provider's answer about its money fills. No sweep asks about it again."""
+    fields: dict[str, Any] = {name: getattr(result, name) for name in ("appid", "mch_id", "transaction_id")}
+    return fields | {"paid_at": result.paid_at or now, "next_check_at": None, "claimed_until": None, "last_error": ""}
 
 
 def payment_tell(payment: Payment, now: datetime) -> bool:

@@ -29,10 +29,11 @@ from payments.gateways.wechat import gateway_v3, merchant_of
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Difference, DifferenceKind, Payment, PaymentStatus, Refund, RefundStatus, TradeType
 from payments.selectors import differences_open, refunds_of
-from payments.services.common import arrival_fields, log_step, set_state, sweep
-from payments.services.confirm import payment_record
+from payments.services.confirm import arrival_fields, payment_record
 from payments.services.listener_call import lock_payment, order_lock_total
+from payments.services.money_log import log_step, set_state
 from payments.services.refund import refund_create, refund_record, require_room
+from payments.services.sweep import sweep
 
 log = structlog.get_logger("payments")
 Ending = Difference.Ending

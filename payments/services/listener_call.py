@@ -9,17 +9,24 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from payments.listener import PaidOutcome, listener
 from payments.models import ListenerFailure, Payment, Refund
-from payments.services.common import limit_lock_wait, log_step
+from payments.services.money_log import log_step
 
 log = structlog.get_logger("payments")
 T = TypeVar("T")
 # The pause after each failure. After the last one a payment is given back; a refund is told again every hour.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0.25, 1, 5, 15, 30, 60))
+LOCK_WAIT_MS = 3000  # the provider waits 5 s for the answer to a notification
 NOT_TAKEN = "订单未能入账"
+
+
+def limit_lock_wait() -> None:
+    """Make this transaction fail if it waits over 3 s for a row lock; the provider or the sweep will try again."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
 
 
 def order_lock_total(out_trade_no: str, otherwise: int | None) -> int | None:

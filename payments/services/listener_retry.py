@@ -1,4 +1,7 @@
-"""Calling the listener again for what it could not take, and giving a payment back that it never can."""
+"""Calling the listener again for what it could not take, and giving a payment back that it never can.
+
+``listener_call.PAUSES`` says when.
+"""
 
 from datetime import datetime
 
@@ -6,10 +9,11 @@ from django.db import transaction
 
 from core.money import fen_text
 from payments.models import ListenerFailure, Payment, PaymentStatus, Refund, RefundStatus
-from payments.services.common import BATCH, SYSTEM, set_state, sweep
 from payments.services.confirm import payment_tell
 from payments.services.listener_call import PAUSES, lock_payment, tell_refund
+from payments.services.money_log import SYSTEM, set_state
 from payments.services.refund import refund_create
+from payments.services.sweep import BATCH, sweep
 
 
 def listener_retell_due(*, now: datetime) -> int:

@@ -11,8 +11,10 @@ from core.observe import tracing
 from payments.errors import AlreadyClosed, AlreadyPaid, GatewayError, OrderUnknown, PaymentError
 from payments.gateways.wechat import gateway_to_ask
 from payments.models import Payment, PaymentStatus
-from payments.services.common import BATCH, check_due, payee, sweep
 from payments.services.confirm import payment_mark_closed, payment_record
+from payments.services.payee import payee
+from payments.services.query_times import check_due
+from payments.services.sweep import BATCH, sweep
 
 log = structlog.get_logger("payments")
 

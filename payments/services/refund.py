@@ -26,8 +26,10 @@ from payments.gateways.wechat.shared import TOTAL_TIMEOUT_S
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import Payment, Refund, RefundStatus, RefundWay
 from payments.selectors import UNDER_WAY, refunds_of
-from payments.services.common import BATCH, MAX_SWEEP_S, SYSTEM, log_step, payee, payees, set_state, sweep
 from payments.services.listener_call import lock_payment, tell_refund
+from payments.services.money_log import SYSTEM, log_step, set_state
+from payments.services.payee import payee, payees
+from payments.services.sweep import BATCH, MAX_SWEEP_S, sweep
 
 log = structlog.get_logger("payments")
 PAID_TWICE = "已线下退款，微信又退款成功，请核对是否重复"

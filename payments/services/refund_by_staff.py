@@ -13,8 +13,9 @@ from payments.errors import OrderUnknown, RefundNotPossible
 from payments.gateways.wechat import gateway_v3
 from payments.gateways.wechat.v3 import WeChatV3
 from payments.models import OfflineWay, Payment, Refund, RefundStatus
-from payments.services.common import log_step, payee
 from payments.services.listener_call import lock_payment, tell_refund
+from payments.services.money_log import log_step
+from payments.services.payee import payee
 from payments.services.refund import STATE_OF, refund_create, refund_move, refund_record, require_room
 
 # No call takes this long: after it, an earlier call has either arrived at the provider or failed.

@@ -18,8 +18,10 @@ from payments.gateways.base import PaymentIntent, PaymentTicket
 from payments.gateways.wechat import gateway_to_ask, gateway_v2, merchant
 from payments.gateways.wechat.shared import UPSTREAM, is_number
 from payments.models import Payment, PaymentStatus, TradeType
-from payments.services.common import check_due, log_step, payee, set_state
 from payments.services.confirm import payment_mark_closed, payment_record
+from payments.services.money_log import log_step, set_state
+from payments.services.payee import payee
+from payments.services.query_times import check_due
 
 log = structlog.get_logger("payments")
 # The live service refuses a time_expire less than 5 minutes ahead, and clocks differ.

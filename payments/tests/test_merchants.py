@@ -14,8 +14,8 @@ from payments.gateways.base import PaymentResult
 from payments.gateways.wechat import gateway_v2, gateway_v3, merchant
 from payments.models import Payment, PaymentLog
 from payments.services.after_restore import payment_assume_started
-from payments.services.common import payee, payees
 from payments.services.confirm import payment_confirm
+from payments.services.payee import payee, payees
 from payments.services.query_close import payment_close, payment_query, payments_query_due
 from payments.services.refund import refund_run
 from payments.tests.conftest import post_v2, post_v3, request

@@ -193,7 +193,7 @@ def test_a_silent_or_slow_provider_does_not_hold_up_the_sweep(start, wechat, mon
 
     assert len(wechat.faults) == 3
     wechat.faults = []
-    monkeypatch.setattr("payments.services.common.MAX_SWEEP_S", 0)
+    monkeypatch.setattr("payments.services.sweep.MAX_SWEEP_S", 0)
     # Those that were not asked about stay due.
     assert [payments_query_due(now=later(seconds=31)) for _ in range(4)] == [1, 1, 1, 0]
 
@@ -218,7 +218,7 @@ def test_the_tasks_do_the_sweeps(start, paid, wechat):
 @pytest.mark.django_db(transaction=True)
 def test_one_that_is_locked_or_does_not_fit_does_not_cost_the_others_their_turn(start, shop, wechat, monkeypatch):
     """One payment's order is locked too long; another's row is locked, and left to the process that holds it."""
-    monkeypatch.setattr("payments.services.common.LOCK_WAIT_MS", 100)
+    monkeypatch.setattr("payments.services.listener_call.LOCK_WAIT_MS", 100)
     locked, busy, wrong, *others = [start().out_trade_no for _ in range(5)]
     for number in (locked, busy, *others):
         wechat.pay(number)
