@@ -199,7 +199,7 @@ def _grouped(found: Sequence[Sequence[Sequence[Any]]], width: int, shown: int | 
     nothing = [*[0] * (width - 1), Decimal(0)]
     groups: Groups = {name: [numbers.get(name, nothing) for numbers in by_name] for name in names}
     rest = names[shown:] if shown else []
-    lines: Groups = {name: groups[name] for name in names if name not in rest}
+    lines: Groups = {name: groups[name] for name in names[:shown]}
     if rest:
         lines[f"其他 {len(rest)} 种"] = _sum([groups[name] for name in rest])
     if groups:
