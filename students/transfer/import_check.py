@@ -7,9 +7,9 @@ that a class has one spelling (``students.selectors.ClassSpelling``).
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from rest_framework.exceptions import ValidationError
 
@@ -74,51 +74,85 @@ class RowParams(AddParams):
         return fields
 
 
+class Rules(NamedTuple):
+    """What the lines of an import are judged by."""
+
+    run: TransferRun
+    params: RowParams
+    constants: dict[str, str]  # what a missing column holds for a new student; the class is in the lines already
+    scope: Scope  # whose students the person sees and may change
+    unseen: set[str]  # fields whose present values the person may not be told
+    today: date
+
+
 def import_check(run: TransferRun, now: datetime) -> None:
     """Read the file and keep what each row would do. Leaves the run ``READY``, or ``REFUSED`` with what is wrong."""
-    book = book_read(source_of(run))
-    book = book._replace(sheets=[heads_joined(sheet) for sheet in book.sheets])
-    if sum(len(sheet.rows) for sheet in book.sheets) < 2:
-        raise SheetRefused("文件中没有学员：要有一行列名，下面每行一名学员")
+    book = _book(run)
     choices, findings = Choices.load(run.options), Findings(shape=shape_of(book.sheets))
-    columns = choices.columns or columns_known(run, findings.shape["heads"]) or columns_named(book.sheets)
-    choices.columns = columns
+    choices.columns = choices.columns or columns_known(run, findings.shape["heads"]) or columns_named(book.sheets)
     try:
-        headings = headings_read(book.sheets, columns)
+        headings = headings_read(book.sheets, choices.columns)
     except SheetRefused as refusal:  # not raised on: the page needs the shape, to ask a person which column is which
         run.state, run.message, run.counts = RunState.FAILED, refusal.msg, {}
         run.options |= choices.dump() | findings.dump()
         return
-    scope, unseen = run_scope_required(run), unseen_by(run)
     findings.sheets = [heading.sheet.name for heading in headings]
+    scope = run_scope_required(run)
     known = values_known(scope)
     if "spellings" not in run.options:
         choices.spellings = _spellings_remembered(run, known, scope)
-    today = times.local(now).date()
-    lines = _lines(headings, choices, findings, scope, today)
-    lines_match(lines, choices.answers, findings, scope, unseen)
-    TransferRow.objects.filter(run=run).delete()
-    changed, new = Counter[str](), Counter[tuple[str, str]]()
-    rows = _rows_check(run, lines, choices.constants, scope, unseen, today)
-    for batch in batches(with_progress(rows, run, total=len(lines))):
-        TransferRow.objects.bulk_create(batch)
-        changed.update(field for row in batch if row.kind == RowKind.CHANGED for field in row.diff)
-        new.update((wire, row.cells[wire]) for row in batch for wire in _LISTED if wire in row.cells)
-    TransferRow.objects.bulk_create(_leavers(run, lines, scope))
-    wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
-    told = set() if any("class" not in line.cells for line in lines) else {"class"}  # by the sheets' names
-    findings.shown = [wire for wire in BY_WIRE if wire in REQUIRED | wires.keys()]
-    findings.missing = [wire for wire in BY_WIRE if wire in REQUIRED - wires.keys() - told]
-    findings.dropped = _dropped(book, headings, ignored_in(findings.shape, columns), lines)
-    findings.notes += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
-    values = _new_values(new, known)
-    findings.new, findings.changed = values[:MAX_NEW_VALUES], changed
-    if unlisted := values[MAX_NEW_VALUES:]:
-        findings.notes.append(f"另有 {len(unlisted)} 个新的班级或学历没有列出")
+    constants = {wire: text for wire, text in choices.constants.items() if wire != "class"}
+    rules = Rules(run, RowParams(), constants, scope, unseen_by(run), times.local(now).date())
+    lines = _lines(headings, choices, findings, scope, rules.today)
+    lines_match(lines, choices.answers, findings, scope, rules.unseen)
+    findings.changed, values = _rows_write(lines, rules)
+    _columns_tell(findings, headings, lines, rules.unseen)
+    new = _new_values(values, known)
+    findings.new = new[:MAX_NEW_VALUES]
+    if len(new) > MAX_NEW_VALUES:
+        findings.notes.append(f"另有 {len(new) - MAX_NEW_VALUES} 个新的班级或学历没有列出")
+    findings.dropped = _dropped(book, headings, ignored_in(findings.shape, choices.columns), lines)
     run.options |= choices.dump() | findings.dump()
+    _settle(run)
+
+
+def _book(run: TransferRun) -> Book:
+    """Read the file, with two rows of heads as one."""
+    book = book_read(source_of(run))
+    book = book._replace(sheets=[heads_joined(sheet) for sheet in book.sheets])
+    if sum(len(sheet.rows) for sheet in book.sheets) < 2:
+        raise SheetRefused("文件中没有学员：要有一行列名，下面每行一名学员")
+    return book
+
+
+def _rows_write(lines: Sequence[Line], rules: Rules) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Replace the rows of the run. Count the rows that change each field, and those of each class and degree."""
+    changed, values = Counter[str](), Counter[tuple[str, str]]()
+    TransferRow.objects.filter(run=rules.run).delete()
+    for rows in batches(with_progress(_rows(lines, rules), rules.run, total=len(lines))):
+        TransferRow.objects.bulk_create(rows)
+        changed.update(field for row in rows if row.kind == RowKind.CHANGED for field in row.diff)
+        values.update((wire, row.cells[wire]) for row in rows for wire in _LISTED if wire in row.cells)
+    TransferRow.objects.bulk_create(_leavers(rules.run, lines, rules.scope))
+    return changed, values
+
+
+def _columns_tell(findings: Findings, headings: Sequence[Heading], lines: Sequence[Line], unseen: set[str]) -> None:
+    """Say which columns the page shows, which are missing, and which are not compared."""
+    wires = dict.fromkeys(wire for heading in headings for wire in heading.places)
+    is_class_known = all("class" in line.cells for line in lines)  # by the sheets' names
+    missing = REQUIRED - wires.keys() - ({"class"} if is_class_known else set())
+    findings.shown = [wire for wire in BY_WIRE if wire in REQUIRED | wires.keys()]
+    findings.missing = [wire for wire in BY_WIRE if wire in missing]
+    findings.notes += [_UNSEEN.format(BY_WIRE[wire].label) for wire in wires if BY_WIRE[wire].field in unseen]
+
+
+def _settle(run: TransferRun) -> None:
+    """Count the rows, and say whether some of them block the rest."""
     run.counts, run.message = row_counts(run), ""
-    run.state = RunState.REFUSED if run.counts.keys() & {RowKind.ERROR, RowKind.CHOICE} else RunState.READY
-    if run.counts.keys() & {RowKind.LEFT, RowKind.CHOICE}:
+    kinds = run.counts.keys()
+    run.state = RunState.REFUSED if kinds & {RowKind.ERROR, RowKind.CHOICE} else RunState.READY
+    if kinds & {RowKind.LEFT, RowKind.CHOICE}:
         source_withhold(run)
 
 
@@ -142,7 +176,7 @@ def _spellings_remembered(run: TransferRun, known: dict[str, list[str]], scope: 
 def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, scope: Scope, today: date) -> list[Line]:
     """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already.
 
-    Of the choices' spellings those are left that a row has.
+    Drops the choices' spellings that no row has.
     """
     spelling, lines, mended = ClassSpelling(scope), [], Counter[tuple[str, str]]()
     readings: dict[str, str] = {}  # the first of each column
@@ -172,11 +206,9 @@ def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, sc
     return lines
 
 
-def _rows_check(
-    run: TransferRun, lines: Sequence[Line], constants: dict[str, str], scope: Scope, unseen: set[str], today: date
-) -> Iterator[TransferRow]:
+def _rows(lines: Sequence[Line], rules: Rules) -> Iterator[TransferRow]:
     """Judge the lines. The rows are not saved yet."""
-    params, constants = RowParams(), {wire: text for wire, text in constants.items() if wire != "class"}
+    scope = rules.scope
     for batch in batches(lines):
         pks = {line.match.person.pk for line in batch if line.match.person}
         students = Student.objects.filter(scope.visible(of=Student), pk__in=pks).in_bulk()
@@ -184,36 +216,35 @@ def _rows_check(
         archived = archived_among("sid", sids, scope=scope)
         for line in batch:
             student = students.get(line.match.person.pk) if line.match.person else None
-            file = "" if student and student.headimgurl else line.picture
-            if not (student or line.question):
-                line.cells = constants | line.cells
-            values, reasons = _read(params, line.cells)
-            if not (student or (line.question and line.match.candidates)):
-                if sid := line.cells.get("sId", ""):
-                    reasons = reasons or {"sId": line.question or (ARCHIVED if sid in archived else StudentUnknown.msg)}
-                else:
-                    reasons |= dict.fromkeys(REQUIRED - line.cells.keys(), "不能为空（新增学员时必填）")
-            # What this person may not read is filled in where it is empty: "不变" would say that a guess is right.
-            pairs = diff_between(student, values).items()
-            diff = {name: pair for name, pair in pairs if not (pair[0] and name in unseen)}
-            if student and diff and not scope.may_change(student):
-                reasons = {"sId": NOT_OWN}
-            _, class_name = diff.get("class_name", ("", ""))
-            if not reasons and class_name and (refusal := scope.class_refusal(class_name)):
-                reasons = {"class": refusal.msg}
-            row = TransferRow(run=run, number=line.number, student_pk=student.pk if student else None)
-            if reasons:
-                row.kind = RowKind.ERROR
-            elif line.question:
-                row.kind, reasons = RowKind.CHOICE, {"name": line.question}
-            else:
-                is_changed = diff or file
-                row.kind = RowKind.NEW if not student else RowKind.CHANGED if is_changed else RowKind.UNCHANGED
-                row.diff, reasons = diff_dump(diff), _warning(line, student, diff, today)
-            bad = [wire for wire in BY_WIRE if wire in reasons]
-            row.errors = [[line.heading.cell_name(wire, line.number), reasons[wire]] for wire in bad]
-            row.cells = _cells(line, student, file, bad)
-            yield row
+            yield _judged(line, student, archived, rules)
+
+
+def _judged(line: Line, student: Student | None, archived: Collection[Any], rules: Rules) -> TransferRow:
+    """Say what a line would do, or what is wrong with it.
+
+    :param student: whom the line means; None is a new one, or a question.
+    :param archived: numbers of archived students.
+    """
+    if student is None and not line.question:
+        line.cells = rules.constants | line.cells
+    values, reasons = _read(rules.params, line.cells)
+    may_be_known = line.question and line.match.candidates
+    if student is None and not may_be_known:
+        reasons = _refusals_of_new(line, reasons, archived)
+    diff = _diff(student, values, rules.unseen)
+    reasons = reasons or _refusal_of_scope(student, diff, rules.scope)
+    picture = "" if student and student.headimgurl else line.picture
+    row = TransferRow(run=rules.run, number=line.number, student_pk=student.pk if student else None)
+    row.kind = _kind(line, student, is_refused=bool(reasons), is_changed=bool(diff or picture))
+    if row.kind == RowKind.CHOICE:
+        reasons = {"name": line.question}
+    elif row.kind != RowKind.ERROR:
+        row.diff = diff_dump(diff)
+        reasons = _warning(line, student, diff, rules.today)
+    bad = [wire for wire in BY_WIRE if wire in reasons]
+    row.errors = [[line.heading.cell_name(wire, line.number), reasons[wire]] for wire in bad]
+    row.cells = _cells(line, student, picture, bad)
+    return row
 
 
 def _read(params: RowParams, cells: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -227,7 +258,43 @@ def _read(params: RowParams, cells: dict[str, str]) -> tuple[dict[str, Any], dic
         return {}, {wire: str(errors[0]) for wire, errors in detail.items()}
 
 
-def _cells(line: Line, student: Student | None, file: str, bad: list[str]) -> dict[str, Any]:
+def _refusals_of_new(line: Line, reasons: dict[str, str], archived: Collection[Any]) -> dict[str, str]:
+    """Add to what is wrong with a line's values why it cannot be a new student's."""
+    sid = line.cells.get("sId")
+    if sid is None:
+        return reasons | dict.fromkeys(REQUIRED - line.cells.keys(), "不能为空（新增学员时必填）")
+    # A number means a student that there is: who has it is wrong, not what the row lacks.
+    return reasons or {"sId": line.question or (ARCHIVED if sid in archived else StudentUnknown.msg)}
+
+
+def _diff(student: Student | None, values: dict[str, Any], unseen: set[str]) -> Diff:
+    """Return what the values change, but where a field that the person may not read is empty alone.
+
+    Where it is not, "不变" would say that a guess is right.
+    """
+    return {name: pair for name, pair in diff_between(student, values).items() if name not in unseen or not pair[0]}
+
+
+def _refusal_of_scope(student: Student | None, diff: Diff, scope: Scope) -> dict[str, str]:
+    """Say why this person may not write a change: another's student, or a class of another teacher."""
+    if student and diff and not scope.may_change(student):
+        return {"sId": NOT_OWN}
+    _, class_name = diff.get("class_name", ("", ""))
+    refusal = scope.class_refusal(class_name) if class_name else None
+    return {"class": refusal.msg} if refusal else {}
+
+
+def _kind(line: Line, student: Student | None, *, is_refused: bool, is_changed: bool) -> RowKind:
+    if is_refused:
+        return RowKind.ERROR
+    if line.question:
+        return RowKind.CHOICE
+    if student is None:
+        return RowKind.NEW
+    return RowKind.CHANGED if is_changed else RowKind.UNCHANGED
+
+
+def _cells(line: Line, student: Student | None, picture: str, bad: list[str]) -> dict[str, Any]:
     """Return what a row keeps of its line (``TransferRow.cells``)."""
     cells: dict[str, Any] = {wire: UNSTORABLE.sub("\ufffd", text) for wire, text in line.cells.items()}
     if student:
@@ -236,7 +303,7 @@ def _cells(line: Line, student: Student | None, file: str, bad: list[str]) -> di
         cells["students"] = [(person.pk, student_label(person)) for person in candidates]
         cells |= {"nearest": candidates[0].pk} if line.match.has_nearest else {}
     cells |= {"double_of": line.double_of} if line.double_of else {}
-    return cells | ({"file": file} if file else {}) | {"bad": bad}
+    return cells | ({"file": picture} if picture else {}) | {"bad": bad}
 
 
 def _warning(line: Line, student: Student | None, diff: Diff, today: date) -> dict[str, str]:

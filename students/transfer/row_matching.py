@@ -16,7 +16,7 @@ from students.transfer.heading import UNSTORABLE, Heading
 
 T = TypeVar("T")
 MAX_CANDIDATES = 20
-MAX_SHARERS = 3  # a phone that more students have tells nobody
+MAX_SHARERS = 3  # a phone that more students have does not say whose it is
 BATCH = 1_000
 BY_NAME = "姓名和班级"
 AGE_DIFFERS = 1  # years by which a person of one name may differ between two lists
@@ -123,32 +123,53 @@ def lines_match(
 ) -> None:
     """Say of each line whom it means, or why a person has to say so. Two lines never mean one student."""
     people = People([line.cells for line in lines], scope, unseen)
-    classes = {line.cells.get("class") for line in lines}
-    first: dict[Any, Line] = {}  # the first line of a student, or of the name and the class of a new one
     for line in lines:
-        line.match = people.match(line.cells)
-        answer = answers.get(str(line.number), "")
-        if chosen := [person for person in line.match.candidates if str(person.pk) == answer]:
-            line.match = Match(chosen[0], "您的选择")
+        line.match = _answered(people.match(line.cells), answers.get(str(line.number), ""))
+    firsts: dict[int, Line] = {}  # of the lines of each student, the one that changes it
     # A namesake higher up must not take the place of who is known by number, card or phone.
     for line in sorted(lines, key=lambda line: line.match.by == BY_NAME):
         if line.match.person:
-            first.setdefault(line.match.person.pk, line)
+            firsts.setdefault(line.match.person.pk, line)
+    classes = {line.cells.get("class") for line in lines}
+    newcomers: dict[Any, Line] = {}  # the first line of each name and class of a new student
     for line in lines:
-        person, key = line.match.person, (line.cells.get("name"), line.cells.get("class"))
-        candidates = [person for person in line.match.candidates if person.pk not in first]
-        nearest = [person for person in candidates if person.class_name in classes] or candidates
-        others = [person for person in candidates if person not in nearest]
-        line.match = line.match._replace(candidates=(*nearest, *others), has_nearest=len(nearest) == 1)
-        if person and first[person.pk] is not line:
-            line.match, line.double_of = Match(has_namesake=True), person.pk
-            line.question = f"与{findings.place_of(first[person.pk].number)}是同一名学员"
-        elif line.match.candidates:
-            line.question = "可能是已有的学员，请选择"
-        elif not person and "sId" not in line.cells and first.setdefault(key, line) is not line:
-            line.question = f"与{findings.place_of(first[key].number)}同名同班"
-        if answers.get(str(line.number)) == NEW:
-            line.question = ""
+        _double_find(line, firsts)
+        line.match = _rest_sorted(line.match, firsts, classes)
+        question = _question(line, firsts, newcomers, findings)
+        line.question = "" if answers.get(str(line.number)) == NEW else question
+
+
+def _answered(match: Match, answer: str) -> Match:
+    """Return the candidate whom a person has chosen, or else the match as it is."""
+    chosen = [person for person in match.candidates if str(person.pk) == answer]
+    return Match(chosen[0], "您的选择") if chosen else match
+
+
+def _double_find(line: Line, firsts: Mapping[int, Line]) -> None:
+    """Let a line mean nobody if another line means the same student, and means it better or stands above."""
+    person = line.match.person
+    if person and firsts[person.pk] is not line:
+        line.match, line.double_of = Match(has_namesake=True), person.pk
+
+
+def _rest_sorted(match: Match, firsts: Mapping[int, Line], classes: Collection[str | None]) -> Match:
+    """Leave out the candidates who have a line of their own. Those of the classes of the list come first."""
+    candidates = [person for person in match.candidates if person.pk not in firsts]
+    nearest = [person for person in candidates if person.class_name in classes] or candidates
+    others = [person for person in candidates if person not in nearest]
+    return match._replace(candidates=(*nearest, *others), has_nearest=len(nearest) == 1)
+
+
+def _question(line: Line, firsts: Mapping[int, Line], newcomers: dict[Any, Line], findings: Findings) -> str:
+    """Say why a person has to say whom the line means; "" if that is clear."""
+    if line.double_of:
+        return f"与{findings.place_of(firsts[line.double_of].number)}是同一名学员"
+    if line.match.candidates:
+        return "可能是已有的学员，请选择"
+    if line.match.person or "sId" in line.cells:
+        return ""
+    first = newcomers.setdefault((line.cells.get("name"), line.cells.get("class")), line)
+    return "" if first is line else f"与{findings.place_of(first.number)}同名同班"
 
 
 def unseen_by(run: TransferRun) -> set[str]:
