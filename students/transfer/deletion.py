@@ -3,6 +3,7 @@
 A row of the run keeps each student as it was. It owns the picture meanwhile, so that the picture stays in the store.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -61,11 +62,13 @@ def rows_delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> Non
     students, scope = students_lock(row.student_pk for row in rows), run_scope(run)
     for row in rows:
         student = students.get(row.student_pk)
-        if student and not scope.may_change(student):
+        if student is None:
+            row.kind = RowKind.GONE
+        elif not scope.may_change(student):
             row.kind, row.errors = RowKind.SKIPPED, [["学员", "您现在没有删除的权限"]]
-            continue
-        row.kind = RowKind.DELETED if student else RowKind.GONE
-        row.diff = diff_dump({name: (getattr(student, name), None) for name in STORED if student})
+        else:
+            row.kind = RowKind.DELETED
+            row.diff = diff_dump({name: (getattr(student, name), None) for name in STORED})
     rows_save(rows, "kind", "diff", "errors")
     deletions = [row for row in rows if row.kind == RowKind.DELETED]
     images_hand_over([(students[row.student_pk].owner_ref, row.owner_ref) for row in deletions])
@@ -75,28 +78,40 @@ def rows_delete(run: TransferRun, rows: list[TransferRow], now: datetime) -> Non
 def rows_restore(run: TransferRun, rows: list[TransferRow], now: datetime) -> None:
     """Bring deleted students back, each with number, id, date and picture; one that cannot come back says why."""
     students = {row.pk: _student(row) for row in rows if row.kind == RowKind.DELETED}
-    pks, sids = ([getattr(student, name) for student in students.values()] for name in ("pk", "sid"))
-    existing = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")
-    keys, scope = {key for pair in existing for key in pair}, run_scope(run)
+    existing, scope = _keys_in_use(students.values()), run_scope(run)
     for row in rows:
         student = students.get(row.pk)
         if student is None:
             row.kind = RowKind.SKIPPED
         elif not scope.may_change(student):
             row.kind, row.errors = RowKind.KEPT, [["学员", "您现在没有恢复的权限"]]
-        elif keys & {student.pk, student.sid}:
+        elif existing & {student.pk, student.sid}:
             row.kind, row.errors = RowKind.KEPT, [["学号", "已经属于另一名学员"]]
         else:
             row.kind = RowKind.UNDONE
     undone_rows = [row for row in rows if row.kind == RowKind.UNDONE]
-    accounts = [student.account_id for student in students.values() if student.account_id]
-    taken = set(Student.objects.filter(account__in=accounts).values_list("account", flat=True))
-    for student in students.values():
-        student.account_id = None if student.account_id in taken else student.account_id
-    students_create([students[row.pk] for row in undone_rows], actor_pk=run.undone_by_id, now=now)
-    tell_back([row.student_pk or 0 for row in undone_rows], now)
+    returned = [students[row.pk] for row in undone_rows]
+    _accounts_unlink_taken(returned)
+    students_create(returned, actor_pk=run.undone_by_id, now=now)
+    tell_back([student.pk for student in returned], now)
     images_hand_over([(row.owner_ref, students[row.pk].owner_ref) for row in undone_rows])
     rows_save(rows, "kind", "diff", "errors")
+
+
+def _keys_in_use(students: Collection[Student]) -> set[int | str]:
+    """Return ids and numbers of these students that others have by now."""
+    pks, sids = [student.pk for student in students], [student.sid for student in students]
+    pairs = Student.objects.filter(Q(pk__in=pks) | Q(sid__in=sids)).values_list("pk", "sid")
+    return {key for pair in pairs for key in pair}
+
+
+def _accounts_unlink_taken(students: Sequence[Student]) -> None:
+    """Take off the students' accounts that belong to others by now."""
+    accounts = [student.account_id for student in students if student.account_id]
+    taken = set(Student.objects.filter(account__in=accounts).values_list("account", flat=True))
+    for student in students:
+        if student.account_id in taken:
+            student.account_id = None
 
 
 def _student(row: TransferRow) -> Student:
