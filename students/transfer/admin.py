@@ -1,6 +1,7 @@
 """Imports, bulk pictures and deletions in the back office."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -55,6 +56,7 @@ from students.transfer.import_page import (
 from students.transfer.photos import MAX_FILES, MAX_ZIP_BYTES, WRITTEN, photo_read, photos_choose
 
 PER_PAGE = 40  # rows of a run
+CHECKED_AGAIN = {"check", "all_same", "all_new"}  # buttons after which an import is checked anew
 
 
 class FileForm(forms.Form):
@@ -204,11 +206,9 @@ class TransferRunAdmin(RunAdmin):
                 kept = f"没有保存：{'；'.join(lost)}，同事改成了别的" if lost else "您的修改也保存了"
                 messages.warning(request, f"同事刚刚改过这一页的选择，{kept}。请核对后再来一次")
                 do = None
-            needs_check = do == "check" or choices.rows_differ(Choices.load(held.options))
             if do in REST:
                 choices = rest_decided(held, choices, do)
-                needs_check = needs_check or do in {"all_same", "all_new"}
-            if needs_check:
+            if do in CHECKED_AGAIN or choices.rows_differ(Choices.load(held.options)):
                 run_adjust(run=held, now=now, options=choices.dump())
                 if do == "confirm":
                     messages.warning(request, "已按您的修改重新检查，请核对后再确认")
@@ -216,13 +216,16 @@ class TransferRunAdmin(RunAdmin):
             held.options |= choices.dump()
             run_move(held, held.waiting, options=held.options)
             if do == "confirm":
-                try:
-                    import_confirm(
-                        run=held, is_new_sure=data.get("sure_new") == "1", is_full_sure=data.get("full") == "1",
-                        scope=scope_of(request.user), user_pk=request.user.pk, now=now,
-                    )  # fmt: skip
-                except ImportUndecided as refusal:  # caught here, so that the choices are kept
-                    messages.error(request, refusal.msg)
+                self._confirm(request, held, now)
+
+    def _confirm(self, request: HttpRequest, run: TransferRun, now: datetime) -> None:
+        """Let a worker write the rows, or say what is undecided; the choices are kept in either case."""
+        data, user = request.POST, request.user
+        sure = {"is_new_sure": data.get("sure_new") == "1", "is_full_sure": data.get("full") == "1"}
+        try:
+            import_confirm(run=run, scope=scope_of(user), user_pk=user.pk, now=now, **sure)
+        except ImportUndecided as refusal:
+            messages.error(request, refusal.msg)
 
     def photo_page(self, request: HttpRequest, pk: str, number: int) -> HttpResponse:
         """Show a picture of the ZIP beside the student it may belong to."""

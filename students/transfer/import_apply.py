@@ -11,7 +11,7 @@ from core import times
 from permissions.scope import Scope
 from runs.work import with_progress
 from students.accounts import Fate, accounts_settle
-from students.bulk import diff_dump, diff_load, students_change, students_create, students_lock
+from students.bulk import Diff, diff_dump, diff_load, students_change, students_create, students_lock
 from students.classes import classes_overfull
 from students.errors import NOT_ALLOWED, ImportUndecided, RunStale
 from students.events import events_add
@@ -168,21 +168,32 @@ def _leave(run: TransferRun, choices: Choices, rows: list[TransferRow], scope: S
     """Archive the leavers, or make them 退学; one who was moved or has left since the preview stays."""
     students = students_lock(row.student_pk for row in rows)
     for row in rows:
-        one = students.get(row.student_pk)
-        if one is None or one.class_name != row.cells["class"] or one.has_left or not scope.may_change(one):
+        if not _still_leaves(row, students.get(row.student_pk), scope):
             students.pop(row.student_pk, None)
             row.kind, row.errors = RowKind.SKIPPED, [["学员", "预览之后变了，没有处理"]]
-    leavers, actor_pk = list(students.values()), run.confirmed_by_id
+    leavers = list(students.values())
     if choices.leavers == Leavers.ARCHIVE:
-        students_archive(pks=[one.pk for one in leavers], actor_pk=actor_pk, now=now, run_pk=run.pk)
+        students_archive(pks=[one.pk for one in leavers], actor_pk=run.confirmed_by_id, now=now, run_pk=run.pk)
     else:
-        today, reason = times.local(now).date(), f"不在名单里：{run.file_name}"
-        of_all, events = state_changes(leavers, StudentState.WITHDRAWN, today, reason)
-        diffs = dict(zip(students, map(diff_dump, of_all), strict=True))
-        for row in rows:
-            row.diff = diffs.get(row.student_pk, {})
-        students_change(leavers, of_all, actor_pk=actor_pk, now=now)
-        events_add(events, run.pk)
-    fate, accounts = Fate.DISABLE if choices.disables else Fate.KEEP, [student.account_id for student in leavers]
-    run.options |= UndoNote(disabled=accounts_settle(accounts, fate, actor_pk=actor_pk)).dump()
+        _withdraw(run, rows, leavers, now)
     rows_save(rows, "kind", "errors", "diff")
+    fate = Fate.DISABLE if choices.disables else Fate.KEEP
+    disabled = accounts_settle([one.account_id for one in leavers], fate, actor_pk=run.confirmed_by_id)
+    run.options |= UndoNote(disabled=disabled).dump()
+
+
+def _still_leaves(row: TransferRow, student: Student | None, scope: Scope) -> bool:
+    if student is None or student.has_left:
+        return False
+    return student.class_name == row.cells["class"] and scope.may_change(student)
+
+
+def _withdraw(run: TransferRun, rows: list[TransferRow], leavers: list[Student], now: datetime) -> None:
+    """Make the leavers 退学. Their rows keep what this changes, for an undo."""
+    today, reason = times.local(now).date(), f"不在名单里：{run.file_name}"
+    diffs, events = state_changes(leavers, StudentState.WITHDRAWN, today, reason)
+    students_change(leavers, diffs, actor_pk=run.confirmed_by_id, now=now)
+    events_add(events, run.pk)
+    diff_of: dict[int | None, Diff] = {student.pk: diff for student, diff in zip(leavers, diffs, strict=True)}
+    for row in rows:
+        row.diff = diff_dump(diff_of.get(row.student_pk, {}))

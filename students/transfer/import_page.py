@@ -172,38 +172,48 @@ def choices_posted(run: TransferRun, data: Any, hidden: Collection[str]) -> Deci
     shown, findings, choices = _shown(data), Findings.load(run.options), Choices.load(deepcopy(run.options))
     numbers = pks_of(name.removeprefix("take-") for name in shown if name.startswith("take-"))
     now = fields_of(run, TransferRow.objects.filter(run=run, number__in=numbers), hidden)
-    is_stale, lost = shown.get("mark") != _digest(now["mark"]), []
-    skips, off = {*choices.skips}, {*choices.off}
-    for name, value in _changed(shown, data).items():
-        if name not in now or value == now[name]:
-            continue
-        if shown[name] != _digest(now[name]):
-            lost.append(_in_words(findings, name, value))
-            continue
-        kind, key, wire = _parts(name)
-        match kind:
-            case "take":
-                skips ^= {int(key)}
-            case "answer" if value == "skip":
-                skips |= {int(key)}
-            case "answer":
-                choices.answers[key] = value if value == NEW or value.isdecimal() else ""
-            case "cell" if key in choices.fixes or len(choices.fixes) < MAX_FIXED:
-                choices.fixes[key] = choices.fixes.get(key, {}) | {wire: value}
-            case "value":
-                choices.constants[key] = value
-            case "use":
-                off ^= {key}
-            case "leavers" if value in Leavers.values:
-                choices.leavers = value
-            case "disables":
-                choices.disables = value == "1"
-    choices.skips, choices.off = sorted(skips), sorted(off)
-    choices.answers = {key: answer for key, answer in choices.answers.items() if answer}
-    choices.constants = {wire: text for wire, text in choices.constants.items() if text}
+    changed = {name: value for name, value in _changed(shown, data).items() if name in now and value != now[name]}
+    lost = {name for name in changed if shown[name] != _digest(now[name])}
+    for name, value in changed.items():
+        if name not in lost:
+            _choose(choices, name, value)
+    is_stale = shown.get("mark") != _digest(now["mark"])
     if not is_stale:
         _spell(choices, findings, data)
-    return Decision(choices, is_stale, lost)
+    words = [_in_words(findings, name, value) for name, value in changed.items() if name in lost]
+    return Decision(choices, is_stale, words)
+
+
+def _choose(choices: Choices, name: str, value: str) -> None:
+    """Add to the choices what one field of the page was changed to."""
+    kind, key, wire = _parts(name)
+    match kind:
+        case "take":
+            choices.skips = sorted({*choices.skips} ^ {int(key)})
+        case "answer":
+            _choose_person(choices, key, value)
+        case "cell" if key in choices.fixes or len(choices.fixes) < MAX_FIXED:
+            choices.fixes[key] = choices.fixes.get(key, {}) | {wire: value}
+        case "value" if value:
+            choices.constants[key] = value
+        case "value":
+            choices.constants.pop(key, None)
+        case "use":
+            choices.off = sorted({*choices.off} ^ {key})
+        case "leavers" if value in Leavers.values:
+            choices.leavers = value
+        case "disables":
+            choices.disables = value == "1"
+
+
+def _choose_person(choices: Choices, key: str, value: str) -> None:
+    """Keep whom a row means: a student by the key, a new one, or that the row is left out."""
+    if value == "skip":
+        choices.skips = sorted({*choices.skips, int(key)})
+    elif value == NEW or value.isdecimal():
+        choices.answers[key] = value
+    else:
+        choices.answers.pop(key, None)
 
 
 def _parts(name: str) -> list[str]:
