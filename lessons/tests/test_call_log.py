@@ -341,6 +341,18 @@ def test_a_page_hears_of_the_next_call_once_each_time_that_it_asks(teacher, trai
     assert valkey.client().zcard(f"spms:lesson-pages:{trainee.user.unid}") == call_log.MAX_PAGES
 
 
+def test_a_call_without_valkey_is_answered_and_missing_in_the_list(trainee, monkeypatch, caplog):
+    caplog.set_level("WARNING")
+    trainee.get(LIST)
+    with monkeypatch.context() as frozen:
+        frozen.setattr(valkey.client(), "_resting_until", float("inf"))
+        assert trainee.get("/students/getclasses").json()["state"] is True
+    trainee.get("/cart/get_cart")
+
+    assert [call.path for call in calls(trainee)] == [LIST, "/cart/get_cart"]
+    assert "not noted" not in caplog.text  # a line for each call would fill the log
+
+
 def test_a_board_is_shown_without_valkey(teacher, trainee, monkeypatch):
     browser, sid = logged_in(teacher.user), sessions.new_sid()
     pool = redis.ConnectionPool.from_url("redis://127.0.0.1:9")
