@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import jwt
+from django.conf import settings
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.serializers import FileField
@@ -135,11 +136,12 @@ def _of_dead_token(case: Case) -> str:
     raw = token_of(case.request) or ""
     if raw[:1] in {'"', "'"}:
         return "token 两端多了引号:存的时候用了 JSON.stringify,取的时候要 JSON.parse"
-    try:
-        claims = jwt.decode(
-            raw, api_settings.SIGNING_KEY, algorithms=[api_settings.ALGORITHM], options={"verify_exp": False}
-        )
-    except jwt.InvalidTokenError:
+    claims: dict[str, Any] | None = None
+    for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):  # it may be signed with an earlier one
+        with suppress(jwt.InvalidTokenError):
+            claims = jwt.decode(raw, key, algorithms=[api_settings.ALGORITHM], options={"verify_exp": False})
+            break
+    if claims is None:
         return "这不是本服务器登入返回的 token:被截断、改动过,或是另一台服务器的"
     if claims.get("exp", 0) < time.time():
         return "token 已经过期:清除本地的 token,重新登入"

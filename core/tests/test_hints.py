@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import jwt
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework_simplejwt.tokens import AccessToken
@@ -52,6 +53,15 @@ def test_is_given_for_a_missing_or_dead_token(api, lbw, hint):
     assert "截断" in hint(get("/verify", headers={header: lbw.token[:40]}))
     lbw.get("/users/sigout")
     assert "注销" in hint(get("/verify", headers={header: lbw.token}))
+
+
+def test_knows_a_dead_token_under_a_key_that_was_replaced(api, lbw, hint, settings):
+    token = jwt.encode(AccessToken(outdated(lbw.token), verify=False).payload, "the-key-before" * 3, "HS256")
+    headers = {"authorization": token}
+    assert "另一台服务器" in hint(api.http.get("/verify", headers=headers))
+
+    settings.SECRET_KEY_FALLBACKS = ["the-key-before" * 3]
+    assert "过期" in hint(api.http.get("/verify", headers=headers))
 
 
 def test_is_given_for_a_wrong_method_role_parameter_cookie_or_id(api, lbw, yuangong, hint):
