@@ -188,7 +188,7 @@ class LoginLog(models.Model):
     username = models.CharField("用户名", max_length=64, db_index=True)
     ip = models.CharField("登录 IP", max_length=45, blank=True)
     logged_in_at = models.DateTimeField("登录时间")
-    # The last release writes rows without it.
+    # 1.1.0 writes rows without it.
     method = models.CharField("方式", max_length=8, choices=LoginMethod, blank=True, default="", db_default="")
     last_ip = models.CharField("上次 IP", max_length=45, blank=True)
     last_logged_in_at = models.DateTimeField("上次登录时间", null=True, blank=True)

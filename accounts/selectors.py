@@ -144,7 +144,7 @@ def actor_named(username: str) -> str:
 def actor_names(logs: Iterable[Any]) -> dict[int, str]:
     """Return how pages name who acted in each row of a log, by the row's key: who it is now, and the name then.
 
-    Rows of the last release, and of those who are no users, have a name only. One query for all.
+    Rows of 1.1.0, and of those who are no users, have a name only. One query for all.
     """
     rows = list(logs)
     names = {row.actor for row in rows if not row.actor_key and not is_system(row.actor)}

@@ -1,7 +1,8 @@
 """The page behind the projected code: a phone that scans it signs there, without JavaScript.
 
-The scan is kept in a signed cookie for two minutes, in which one may log in; so the address is worth nothing to who is
-not there. Another cookie remembers who signs with this phone: it opens this page alone, and ends with the password.
+The scan is kept in a signed cookie for two minutes, in which one may log in; so the address is of no use to
+anybody who is not there. Another cookie remembers who signs with this phone: it opens this page alone, and ends with
+the password.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,6 @@
 """The accountant's daily sheet: what was ordered, what came in and went back, and what WeChat Pay's bill says.
 
-Every number comes from the apps' ``figures``, so that it is the one that other pages show.
+Every number comes from ``shop.revenue`` or ``payments.figures``, so that it is the one that other pages show.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -177,7 +177,7 @@ def daily_page(request: HttpRequest) -> HttpResponse:
 
 
 def _comparisons(sheet: Sheet, shown: int | None = None) -> Iterator[Page]:
-    """Yield the sums and what was sold, beside the months before and the same ones of the year before; of whole months.
+    """Yield the sums and what was sold in whole months, beside the months before and those of a year ago.
 
     :param shown: so many categories or products stand by themselves, the rest of them as one.
     """

@@ -61,7 +61,7 @@ def get(
 def exchange(method: str, url: str, *, upstream: Upstream, total_s: float, max_bytes: int, **options: Any) -> Answer:
     """Send a request; return its answer, whatever the status, read whole within ``total_s`` seconds in all.
 
-    :param options: more for ``requests``, as ``headers``.
+    :param options: more arguments of ``requests``, such as ``headers``.
     :raises UpstreamRefused: nothing was sent.
     :raises OutgoingError: there is no whole answer.
     """

@@ -29,8 +29,8 @@ def queue_of(*_: Any, task: Any = None, **__: Any) -> dict[str, str] | None:
 def task_send(name: str, *args: object, expires_s: float | None = None) -> None:
     """Send the task ``name`` to its queue when the transaction commits; nothing is sent if it is rolled back.
 
-    The task is named by text because tasks import the services that send them. Every such task also has a sweep that
-    finds its rows, so if the broker is down the commit stands and the work starts later.
+    The task is named by text because tasks import the services that send them. If the broker is down, the commit
+    stands: a sweep finds refunds, the page of a run or of a bill's day offers to start it again, a message is lost.
     """
 
     def send() -> None:

@@ -57,7 +57,9 @@ def _read(connection: Any, **_: Any) -> None:
 def now() -> datetime:
     """Return the time by the database's clock, so that all hosts agree on what is due.
 
-    Only entry points call it. Until a process has reached the database it is this host's time.
+    Services are given the moment as ``now``, so that one piece of work has one. They call this only where a moment must
+    be later than a lock, or where the time is not part of a rule (a token, a signature, the name of a file).
+    Until a process has reached the database it is this host's time.
     """
     if _reading is None:
         try:
@@ -91,7 +93,7 @@ def local(moment: datetime) -> datetime:
 
 
 def format_api_time(moment: datetime | None) -> str:
-    """``2019/05/09 02:14:12``: students and the login log."""
+    """``2019/05/09 02:14:12``: the calls of all apps but the shop."""
     if moment is None:
         return ""
     t = local(moment)  # strftime takes three times as long, and a list writes a thousand times

@@ -48,7 +48,7 @@ class UpstreamRefused(OutgoingError):
 def answer_within(seconds: float) -> Iterator[None]:
     """Say that a person waits for the block: all outgoing calls inside it together take ``seconds`` at most.
 
-    What the block does between them, as to wait for the database, is not counted.
+    What the block does between them, such as waiting for the database, is not counted.
     """
     token = _left_s.set(seconds)
     try:

@@ -86,7 +86,7 @@ redis.call('SET', '{_WAITS}' .. ARGV[1], 1, 'EX', {WAITS_S})
 
 
 class StreamMiddleware:
-    """Note each call of the API, and each request for an address that there is not."""
+    """Note each call of the API, and each request for an unknown address."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -24,7 +24,7 @@ class Plan(models.Model):
 class Done(models.Model):
     """A checkpoint that an account has reached, with the calls that prove it. It stays."""
 
-    # Without constraints in the database: the release before 1.2.0 could not delete such a user, or such a class.
+    # Without constraints in the database: 1.1.0 could not delete such a user, or such a class.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_constraint=False, db_index=False
     )

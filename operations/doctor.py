@@ -33,7 +33,7 @@ from uploads.doctor import room_for_pictures, store_of_pictures
 from weather.selectors import account_exists
 
 RENEW_WITHIN_DAYS = 25  # certbot renews 30 days before the end: with 25 days left it has failed many times
-ANSWER_WITHIN_S = 20.0  # all checks together; the one of the upstreams waits for three of them
+ANSWER_WITHIN_S = 20.0  # all checks together; a name server that is dead holds one for 10 s
 UPSTREAM_WITHIN_S = 4
 UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 Check = Callable[[], Iterator[Finding]]

@@ -54,7 +54,7 @@ def rows_grant(apps: Any, *, roleid: str, seeded: Iterable[str], rows: Iterable[
     """Add ``rows`` to a seeded role and its copies, unless staff has changed its rows.
 
     :param apps: as above.
-    :param seeded: the rows that the last release seeded. A role with others stays as it is.
+    :param seeded: the rows that the release before the migration seeded. A role with others stays as it is.
     """
     roles = apps.get_model("permissions", "Role").objects
     role = roles.filter(roleid=roleid).first()

@@ -69,9 +69,8 @@ class Role(models.Model):
         choices=SCOPES,
         default=DataScope.ALL,
         db_default=DataScope.ALL,
-        help_text="对学员、商品和类目：全部；或能看全部、只能改自己录入的；或只能看到自己录入的",
     )
-    # Beside 仅本人 and no values of their own: the release before 1.2.0 would show such a role everything.
+    # Beside 仅本人 and no values of their own: 1.1.0 would show such a role everything.
     sees_classes = models.BooleanField("本班", default=False, db_default=False, editable=False)
     sees_campus = models.BooleanField("本校区", default=False, db_default=False, editable=False)
     origin = models.ForeignKey(
@@ -83,7 +82,7 @@ class Role(models.Model):
         verbose_name="来源角色",
         related_name="copies",
         db_index=False,
-        db_constraint=False,  # the release before deletes a role without knowing of its copies
+        db_constraint=False,  # 1.1.0 deletes a role without knowing of its copies
         help_text="菜单、接口、按钮和后台权限都随来源角色，在那里修改",
     )
     permissions = models.ManyToManyField(

@@ -130,9 +130,9 @@ class Scope:
         return ClassNotOwn(self.classes, is_campus=self.kind == DataScope.CAMPUS)
 
     def require_class(self, class_name: str) -> None:
-        """Check the same.
+        """Check that the caller may put a student into a class.
 
-        :raises ClassNotOwn: the caller may not.
+        :raises ClassNotOwn: see ``class_refusal``.
         """
         if refusal := self.class_refusal(class_name):
             raise refusal

@@ -16,7 +16,7 @@ REFUNDABLE = timedelta(days=366)  # WeChat Pay refunds an order for a year
 
 @queued_task("sandbox.sweep", queue="money")
 def sweep() -> None:
-    """Send the notifications that are due. Beat runs this every 3 s, and each payment once."""
+    """Send the notifications that are due. Beat runs this every 3 s, and each payment starts it too."""
     deliveries_send(Delivery.objects.all(), now=timezone.now())
 
 

@@ -48,8 +48,10 @@ class State(models.TextChoices):
 
 
 class ReturnStep(models.TextChoices):
-    """How far the goods of a return are, while its order is in one of ``ASKED``. No states of their own: the release
-    before this one fails on a state that it does not know, and to the buyer all of them are 退货待处理."""
+    """How far the goods of a return are, while its order is in one of ``ASKED``.
+
+    No states of their own: 1.1.0 fails on a state that it does not know, and to the buyer all of them are 退货待处理.
+    """
 
     ASKED = "", "退货待处理"
     AGREED = "agreed", "待寄回"
@@ -132,7 +134,7 @@ class Stock(Enum):
 class Transition(NamedTuple):
     to: State
     stock: Stock = Stock.KEEP
-    refund: bool = False  # the order's whole amount is refunded
+    refund: bool = False  # all of the order's money that is left is refunded
 
 
 class Status(NamedTuple):
@@ -175,7 +177,7 @@ STATUSES: dict[State, Status] = {
 # States that wait for a clerk's decision, parcel or money.
 TO_DO = (_S.PAID, _S.PREPARING, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER, _S.REFUNDING, _S.REFUND_FAILED)
 
-# States of an order whose money counts as revenue: paid, and not refunded.
+# States of an order whose money counts as revenue: it is paid, and at most a part went back.
 EARNING = (_S.PAID, _S.PREPARING, _S.SHIPPED, _S.RECEIVED, _S.RETURN_ASKED, _S.RETURN_ASKED_LATER)
 
 # States of an order all of whose money has gone back or is to.

@@ -106,9 +106,10 @@ def orders_visible(scope: Scope) -> Q:
 def order_search(
     orders: QuerySet[Order], text: str, *, limit: int | None = None, by_part_of_phone: bool = True
 ) -> QuerySet[Order]:
-    """Find orders whose number or phone begins or ends with ``text``, or whose recipient, buyer or parcel's number,
-    there or back, begins with it, or a product of which contains it in its name. Of several words each may be found in
-    another way.
+    """Find orders by ``text``; of several words each may be found in another way.
+
+    Their number or phone begins or ends with it, their recipient, buyer or parcel's number (there or back) begins with
+    it, or the name of a product contains it.
 
     :param limit: enough for a list of that many, the newest first. Where very many orders match, all take seconds.
     :param by_part_of_phone: False for users who may not see phones: its last four digits, which they see, find an order
@@ -167,7 +168,7 @@ def orders_with_parcels(numbers: Iterable[str], *, scope: Scope, since: datetime
 
 
 def orders_in_trouble() -> QuerySet[Order, Any]:
-    """Return the keys of the orders with which something is wrong, for the list 异常. Those are orders
+    """Return the keys of the orders with which something is wrong, for the list 异常: orders
 
     - that are flagged 需关注, by staff, or by the system because the money came after the order was closed;
     - whose refund, of all or of a part, did not arrive;

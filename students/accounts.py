@@ -41,10 +41,12 @@ def accounts_settle(account_pks: Iterable[int | None], fate: str, *, actor_pk: i
 
 
 def accounts_follow(moved: Iterable[tuple[Student, str]]) -> None:
-    """Let accounts of the class that their student has left, which comes with each, be of the student's new class.
+    """Move accounts of the class that their student has left to the student's new class.
 
-    Who deletes the accounts of the old class would delete them otherwise. One whose new class has a name that is longer
-    than an account's may be stays where it is.
+    Otherwise whoever deletes the accounts of the old class would delete them too. An account whose new class has a name
+    too long for accounts stays where it is.
+
+    :param moved: each student with the class before.
     """
     moves = defaultdict(list)
     for student, before in moved:

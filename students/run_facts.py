@@ -49,7 +49,7 @@ class _Part:
 class Choices(_Part):
     """What a person has decided about an import; columns go by the API's names, rows by their numbers.
 
-    The check reads the first five and ``columns``, so it runs again when they change. The rest chooses among its rows.
+    The check reads the first five, so it runs again when one of them changes. The rest chooses among its rows.
     """
 
     columns: dict[str, str] | None = None  # which column of the file is which; None: as their names say
@@ -75,7 +75,7 @@ class Findings(_Part):
     shape: Shape = field(default_factory=lambda: Shape(heads=[], samples=[]))
     sheets: list[str] = field(default_factory=lambda: [""])  # names of those that list students
     shown: list[str] | None = None  # columns of the table; None: all
-    missing: list[str] = field(default_factory=list)  # required columns that the file has not
+    missing: list[str] = field(default_factory=list)  # required columns that the file lacks
     dropped: list[str] = field(default_factory=list)  # what of the file is not imported
     notes: list[str] = field(default_factory=list)  # what of it is imported in another way than it stands there
     new: list[SpeltValue] = field(default_factory=list)

@@ -40,7 +40,7 @@ INSERT INTO students_student ({_COLUMNS}) SELECT {_COLUMNS} FROM back
 
 
 def student_add(*, now: datetime, scope: Scope = EVERYTHING, **fields: Any) -> Student:
-    """Add a student under a new number; ``fields`` are the model's, all but ``headimgurl`` required.
+    """Add a student under a new number; ``fields`` are the model's.
 
     :raises ClassNotOwn: ``scope`` does not let a student into this class.
     :raises CeilingReached: on a practice server, who adds has as many as an account may have.

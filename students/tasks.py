@@ -39,13 +39,13 @@ def fold_tally() -> None:
 
 @queued_task("students.transfer_work", queue="bulk")
 def transfer_work(run_pk: int) -> None:
-    """Do what an import, a batch of pictures or a deletion waits for."""
+    """Do what a run waits for: see ``_WORK``; a confirmed batch of pictures has a transaction for each picture."""
     run, now = TransferRun.objects.filter(pk=run_pk).first(), times.now()
     if run and not run.waits_for_pictures and (do := _WORK.get((run.kind, run.state))):
         run_work(run, partial(do, now=now))
         run.refresh_from_db()
     if run and run.waits_for_pictures:
-        photos.photos_apply(run, now)  # a transaction for each picture
+        photos.photos_apply(run, now)
 
 
 @queued_task("students.resume_transfers", queue="now")

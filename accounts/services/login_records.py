@@ -113,6 +113,6 @@ def _is_over(user: User) -> bool:
 
 
 def attempts_empty() -> None:
-    """Empty the table in which hosts of the last release record attempts. Nothing reads it any more."""
+    """Empty the table in which hosts of 1.1.0 record attempts. Nothing reads it any more."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM accounts_loginattempt")

@@ -33,7 +33,7 @@ PRESS = "press"  # form field of a button inside a list; its value is "name:pk,p
 MAX_CHOSEN = 500
 MAX_NAMED = 5
 MAX_REASON = 200
-STOP_AFTER_S = 30  # one row may wait 20 s for the provider, and nginx gives up after 60 s
+STOP_AFTER_S = 30  # the row that is begun last may take long, and nginx gives up after 60 s
 SURE = "sure"  # form field that the confirmation page sends: without it a button with a question only shows that page
 
 

@@ -1,4 +1,4 @@
-"""A list of the back office without its page: which rows does it show to whom, for a query string?"""
+"""Which rows a list of the back office shows to a user for a query string, without building its page."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -125,8 +125,7 @@ class IncomingBody:
 
 
 class BodyLimitMiddleware:
-    """Refuse a body whose announced length is too large, before anything reads it, one that did not come whole, and a
-    query of too many names.
+    """Refuse a body that is too long or did not come whole, before anything reads it, and a query of too many names.
 
     ``config.asgi`` collects the bodies, and announces the length that has really arrived.
     """

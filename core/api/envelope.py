@@ -1,7 +1,8 @@
 """The envelope (``status``, ``state``, ``msg``) around every answer of the API, and of every failure of a view.
 
 When Valkey or PostgreSQL is down the call is answered with a 503, and nothing is half done: unless the caller can do
-without Valkey and catches ``redis.RedisError``, as limits do. ``tests/long/test_engines_fail.py`` shows it.
+without Valkey and catches ``redis.RedisError``, as some limits do (``core/cache/ratelimit.py``).
+``tests/long/test_engines_fail.py`` shows it.
 """
 
 import errno

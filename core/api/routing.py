@@ -1,6 +1,6 @@
 """The routes of all calls, which match in any letter case and with or without a slash at the end.
 
-And what stands around a call, and what is answered where there is none.
+Here is also which middleware a call passes, and what an unknown address is answered.
 """
 
 import inspect

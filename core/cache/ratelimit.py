@@ -1,4 +1,14 @@
-"""Count calls in Valkey, so that a limit holds across processes and machines."""
+"""Count calls in Valkey, so that a limit holds across processes and machines.
+
+While Valkey is down, a limit that must not stop work lets all pass: wrong passwords (``accounts/services/login.py``),
+the calls of an account on a practice server (``permissions/gate.py``), entries of the audit (``core/audit.py``). The
+audit then lacks the refused logins of staff (``accounts/services/login_records.py``). Everywhere else the call fails
+with ``redis.RedisError``: text messages and their codes, WeChat logins, scan codes, new phone numbers, joining a class,
+uploads, weather, questions to WeChat Pay, calls with an ``Idempotency-Key``, the stand-ins.
+
+How many orders a buyer may place is counted in PostgreSQL (``shop/services/order_create.py``). ``/docs/codes/`` lists
+all limits with their figures (``config/front.py``).
+"""
 
 from ipaddress import IPv6Address, IPv6Network
 

@@ -20,7 +20,7 @@ log = structlog.get_logger("payments")
 
 
 def payment_query(*, out_trade_no: str, now: datetime, min_interval_s: float = 5) -> dict[str, Any]:
-    """Ask the provider (v3) for the state of a payment and record it. Not inside a transaction: at most 10 s.
+    """Ask the provider for the state of a payment and record it. Not inside a transaction: it takes at most 8 s.
 
     Return the provider's whole answer, the documented object of 6.2; ``{}`` when it was not asked.
 
@@ -105,8 +105,8 @@ _BEING_PAID = {"USERPAYING", "ACCEPT"}
 def payment_close(*, out_trade_no: str, now: datetime) -> CloseOutcome:
     """Close a payment at the provider, after asking whether it is paid; return what came of it.
 
-    Errors of the provider are not raised but answered as UNKNOWN. Not inside a transaction: it takes at most 20 s, or
-    the time that is left within ``answer_within``.
+    Errors of the provider are not raised but answered as UNKNOWN. Not inside a transaction: it asks up to three
+    times, for 8 s each, or for the time that is left within ``answer_within``.
     """
     tracing.about(order=out_trade_no)
     payment = Payment.objects.filter(out_trade_no=out_trade_no).first()

@@ -15,4 +15,9 @@ class Migration(migrations.Migration):
             name='sees_campus',
             field=models.BooleanField(db_default=False, default=False, editable=False, verbose_name='本校区'),
         ),
+        migrations.AlterField(  # it loses its help text, which is the form's: no statement
+            model_name='role',
+            name='data_scope',
+            field=models.CharField(choices=[('all', '全部'), ('change_own', '仅本人可改'), ('own', '仅本人')], db_default='all', default='all', max_length=16, verbose_name='数据权限'),
+        ),
     ]

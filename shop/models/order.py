@@ -74,7 +74,7 @@ class Order(models.Model):
     )
     username = models.CharField("买家用户名", max_length=64)
     total = models.DecimalField("金额（元）", max_digits=12, decimal_places=2)
-    # ``db_default``: the release before this one inserts orders without these columns.
+    # ``db_default``: 1.1.0 inserts orders without these columns.
     recipient = models.CharField("收件人", max_length=RECIPIENT_LENGTH, blank=True, default="", db_default="")
     phone = models.CharField("电话", max_length=PHONE_LENGTH, blank=True)
     address = models.CharField("收货地址", max_length=ADDRESS_LENGTH, blank=True)
@@ -309,8 +309,8 @@ class OrderLog(models.Model):
     at = models.DateTimeField("时间")
     actor = models.CharField("操作者", max_length=64)
     actor_key = models.CharField("操作者编号", max_length=64, blank=True, default="", db_default="", editable=False)
-    # The value of an `Event` or a `Note`; `event` holds its label, for the last release, and goes with the next one.
-    # "" in rows that the last release writes, until `fill_new_columns` has run.
+    # The value of an `Event` or a `Note`; `event` holds its label for 1.1.0, and 1.3.0 can drop it.
+    # "" in rows that 1.1.0 writes, until `fill_new_columns` has run.
     code = models.CharField("事件代码", max_length=20, blank=True, default="", db_default="", editable=False)
     event = models.CharField("事件", max_length=64)
     from_state = models.CharField("原状态", max_length=20, choices=State, blank=True)

@@ -36,7 +36,7 @@ def order_close(
 ) -> None:
     """Cancel an unpaid order for its buyer, or close or invalidate it for the back office.
 
-    Not in a transaction: it asks the provider, at most 20 s.
+    Not in a transaction: it asks the provider, in a request for 6 s at most.
 
     :param event: CANCEL with ``buyer_pk``; CLOSE or INVALIDATE without.
     :param reason: goes into the log.

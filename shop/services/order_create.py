@@ -113,8 +113,8 @@ def _lock_buyer(buyer_pk: int) -> None:
 def _require_room(buyer_pk: int, now: datetime) -> None:
     """Check how many unpaid orders the buyer has: each holds pieces that other buyers cannot buy.
 
-    People cancel orders by mistake, so a few cancelled ones do not count. From then on they do: who places and cancels
-    in turn holds the stock as well as who lets orders expire. More than a quarter would never stop a buyer who cancels
+    People cancel orders by mistake, so a few cancelled ones do not count. The others do: a buyer who places and cancels
+    in turn holds the stock like one who lets orders expire. More than a quarter would never stop a buyer who cancels
     just before the deadline, 30 times an hour.
     """
     values = {"buyer": buyer_pk, "now": now, "since": now - WITHIN, "minute_ago": now - MINUTE}

@@ -1,4 +1,4 @@
-"""The only code that changes the state of an order, and its log."""
+"""The only code that changes the state of an order. It writes each change into the order's log."""
 
 from datetime import datetime
 from functools import partial

@@ -30,7 +30,7 @@ def order_pay(
     appid: str = "",
     now: datetime,
 ) -> Payment:
-    """Start the payment of an order, or return the one that was started before. Not in a transaction: up to 20 s.
+    """Start the payment of an order, or return the one that was started before. Not in a transaction: up to 6 s.
 
     :raises PayOrderUnknown, PayOrderPaid, PayOrderCancelled, PayOrderClosed: as named.
     :raises PaymentError: the provider refused or did not answer.

@@ -40,7 +40,8 @@ def stock_take(quantities: Mapping[int, int], *, scope: Scope = EVERYTHING) -> l
 def stock_give_back(pieces: Mapping[int, int]) -> None:
     """Put pieces back: product pk to quantity.
 
-    Call it only where a locked order changes its state: a state changes once, so the pieces return once.
+    Call it only while the order is locked and something of it changes once, so that the pieces return once: its state,
+    or what a line counts as put back.
     """
     for pk in sorted(pieces):
         Product.objects.filter(pk=pk).update(stock=F("stock") + pieces[pk])

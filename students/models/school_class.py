@@ -17,7 +17,7 @@ class SchoolClass(models.Model):
     """
 
     name = models.CharField("班级", max_length=64, unique=True)
-    # Without constraints in the database: the release before 1.2.0 could not delete a user who teaches a class.
+    # Without constraints in the database: 1.1.0 could not delete a user who teaches a class.
     head_teacher = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,

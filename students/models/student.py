@@ -76,7 +76,7 @@ class StudentFields(EnteredRow):
     description = models.TextField("自我评价", max_length=2000)
     headimgurl = models.CharField("头像", max_length=500, blank=True)
     created_at = models.DateTimeField("创建时间", default=timezone.now, editable=False)
-    # The release before 1.2.0 writes rows without the fields below.
+    # 1.1.0 writes rows without the fields below.
     gender = models.CharField("性别", max_length=1, choices=Gender, blank=True, default="", db_default="")
     phone = models.CharField("电话", max_length=32, blank=True, default="", db_default="", validators=[PHONE])
     parent_phone = models.CharField(

@@ -1,4 +1,4 @@
-"""Imports, bulk pictures and deletions in the back office."""
+"""The runs of students in the back office: imports, pictures, deletions, changes of many and steps of classes."""
 
 from collections import Counter
 from datetime import datetime

@@ -68,7 +68,7 @@ def overfull(run: TransferRun, scope: Scope) -> list[str]:
 def _rows_choose(run: TransferRun) -> None:
     """Leave out the rows and the columns that are not ticked, when the person confirms.
 
-    Not later: while hosts are upgraded, a worker of the release before may write the rest, and it knows no ticks.
+    Not later: while hosts are upgraded, a worker of 1.1.0 may write the rest, and it knows no ticks.
     """
     rows, choices = TransferRow.objects.filter(run=run), Choices.load(run.options)
     if rows.filter(number__in=choices.skips).exclude(kind=RowKind.UNCHANGED).update(kind=RowKind.SKIPPED):

@@ -60,8 +60,10 @@ def _count(lines: TextIOWrapper) -> int:
 
 
 def _cells(number: int, line: str, titles: list[str]) -> dict[str, str]:
-    """Take a row apart. A text of the merchant's may hold commas and backticks: the columns beside it are then
-    counted from both ends."""
+    """Take a row apart.
+
+    A text of the merchant's may hold commas and backticks: the columns beside it are then counted from both ends.
+    """
     cells = line[1:].split(",`")
     surplus = len(cells) - len(titles)
     if not line.startswith("`") or surplus < 0:
