@@ -60,6 +60,16 @@ def _call(service: Callable[..., object], outcome: str = "", **arguments: Any) -
     return run
 
 
+def _correct(note: Note) -> Callable[[Press], str]:
+    def run(press: Press) -> str:
+        is_changed = order_correct(
+            order_id=press.row.order_id, note=note, actor=press.actor, now=press.now, **press.values
+        )
+        return "" if is_changed else "没有改动"
+
+    return run
+
+
 def _step(
     name: str, text: str, event: Event, outcome: str = "", service: Any = order_step, **options: Any
 ) -> OrderButton:
@@ -121,18 +131,18 @@ BUTTONS = (
         question="订单没有付款，作废后商品回到库存。", reason=_LOG, look=Look.GRAVE,
     ),
     OrderButton(
-        "receiver", "修改收货信息", _call(order_correct, note=Note.RECEIVER),
+        "receiver", "修改收货信息", _correct(Note.RECEIVER),
         states=(State.PAID, State.PREPARING, State.OPEN),
         question="改的是还没有发出的包裹；原来的收货信息留在订单日志里。",
         form=ReceiverForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(
-        "parcel", "修改快递", _call(order_correct, note=Note.PARCEL), states=tuple(State), has_left=True, right="ship",
+        "parcel", "修改快递", _correct(Note.PARCEL), states=tuple(State), has_left=True, right="ship",
         question="买家会在订单里看到新的快递单号；原来的留在订单日志里。全额退款以后只能改快递费。",
         form=SentForm, max_rows=MAX_PRINTED, look=Look.QUIET,
     ),
     OrderButton(
-        "return_number", "寄回单号", _call(order_correct, note=Note.RETURN_PARCEL),
+        "return_number", "寄回单号", _correct(Note.RETURN_PARCEL),
         states=ASKED, steps=_NOT_HERE, right="decide",
         question="买家寄回商品的快递单号；原来的留在订单日志里。", form=ReturnNumberForm, max_rows=1, look=Look.QUIET,
     ),
@@ -156,7 +166,7 @@ BUTTONS = (
         question="备注只有员工看得到，保存以后不能修改或删除。", form=RemarkForm, max_rows=1, look=Look.ABSENT,
     ),
     OrderButton(
-        "invoice", "发票", _call(order_correct, note=Note.INVOICE), states=(*EARNING, *GOING_BACK),
+        "invoice", "发票", _correct(Note.INVOICE), states=(*EARNING, *GOING_BACK),
         question="开给买家的发票号码，会列在导出里；改动写入订单日志。", form=InvoiceForm, max_rows=1, look=Look.QUIET,
     ),
     OrderButton(

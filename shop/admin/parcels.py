@@ -79,7 +79,7 @@ class ParcelForm(ButtonForm):
         choices += [(name, reason.label) for name, reason in NO_COURIER.items()]
         usual = "" if self.is_correction else self.request.session.get(LAST_COURIER, "")
         for order in self.rows:
-            number = TrackingField(order.express_no, **{"data-tracking": ""})
+            number = TrackingField(order.express_no, **{"data-tracking": "sent" if self.is_correction else ""})
             courier = forms.ChoiceField(choices=choices, required=False, initial=_courier_shown(order) or usual)
             number.disabled = courier.disabled = is_over(order)
             fee = forms.DecimalField(

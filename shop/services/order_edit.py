@@ -18,8 +18,8 @@ from shop.services.order_move import field_words, in_words, order_lock, order_no
 @transaction.atomic
 def order_correct(
     *, order_id: str, note: Note, actor: str, now: datetime, seen: dict[str, str] | None = None, **fields: Any
-) -> None:
-    """Correct fields of an order. The log keeps what they were.
+) -> bool:
+    """Correct fields of an order, and tell whether there was anything to correct. The log keeps what they were.
 
     :param note: what they are: RECEIVER, PARCEL, RETURN_PARCEL (goods that come back) or INVOICE (发票).
     :param seen: ``field_words`` of what the person's page showed. Fields that the person left as they were are not
@@ -27,24 +27,25 @@ def order_correct(
     :raises OrderRefused: the order's state does not allow it.
     :raises CorrectedMeanwhile: the person and a colleague changed them.
     """
-    correction_write(order=order_lock(order_id=order_id), note=note, actor=actor, now=now, seen=seen, **fields)
+    return correction_write(order=order_lock(order_id=order_id), note=note, actor=actor, now=now, seen=seen, **fields)
 
 
 def correction_write(
     *, order: Order, note: Note, actor: str, now: datetime, seen: dict[str, str] | None = None, **fields: Any
-) -> None:
+) -> bool:
     """Correct fields of an order whose row is locked, as :func:`order_correct` does."""
     if field_words(fields) == seen:  # left as they were, also on orders that take no correction
-        return
+        return False
     if refusal := _refusal(order, note):
         raise OrderRefused(refusal)
     before = {name: getattr(order, name) for name in fields}
     if fields == before:
-        return
+        return False
     old, new = (in_words(values) or "没有" for values in (before, fields))
     if seen not in (None, field_words(before)):
         raise CorrectedMeanwhile(f"你打开此页之后，这里改成了“{old}”，你填的“{new}”没有保存，请核对", note)
     order_write(order=order, note=note, actor=actor, now=now, detail=f"{old} → {new}", **fields)
+    return True
 
 
 def _refusal(order: Order, note: Note) -> str:

@@ -7,8 +7,8 @@ from django.db import transaction
 
 from shop.errors import OrderRefused
 from shop.models import Order
-from shop.models.order import logged
-from shop.order_states import ASIDE, Event
+from shop.models.order import OrderLog, logged
+from shop.order_states import ASIDE, Event, State
 from shop.services.order_move import in_words, order_lock, order_move
 
 UNDO = timedelta(minutes=10)
@@ -45,7 +45,10 @@ def order_step(
     fields = parcel | _fields(event, reason, now)
     if event is Event.UNSHIP:  # the order loses its parcel, and its log keeps it
         parcel = {name: getattr(order, name) for name in _NO_PARCEL}
+    sent = _last_step(order) if event is Event.UNSHIP else None
     order_move(order=order, event=event, actor=actor, now=now, detail=reason or in_words(parcel), **fields)
+    if sent and sent.from_state == State.PREPARING:
+        order_move(order=order, event=Event.PREPARE, actor=actor, now=now)
     return order
 
 
@@ -72,7 +75,11 @@ def buyer_note(text: str, reason: str) -> str:
     return ": ".join(filter(None, [text, reason]))[:200]
 
 
+def _last_step(order: Order) -> OrderLog | None:
+    return order.logs.exclude(logged(*ASIDE)).order_by("-pk").first()
+
+
 def can_be_undone(order: Order, event: Event, now: datetime) -> bool:
     """Tell whether what ``event`` takes back is less than 10 minutes old and only notes followed."""
-    last = order.logs.exclude(logged(*ASIDE)).order_by("-pk").first()
+    last = _last_step(order)
     return last is not None and last.tells_of(UNDOES[event]) and now - last.at < UNDO

@@ -354,6 +354,11 @@ class TestUndo:
         assert (other.express_company, other.express_no, other.courier_fee) == ("", "", None)
         assert other.logs.last().detail == "顺丰速运 SF1 快递费 12.50 元"
 
+        step(other, Event.PREPARE)
+        ship(other, **parcel)
+        press(office, "ship", "unship", other)
+        assert state_of(other) == "preparing"
+
     @pytest.mark.parametrize("late", [timedelta(minutes=10), timedelta()])
     @pytest.mark.parametrize("name", ["unship", "unreceive"])
     def test_is_refused_once_ten_minutes_are_over_or_something_followed(self, office, paid, name, late):

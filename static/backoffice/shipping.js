@@ -34,6 +34,7 @@ numbers.forEach((field, at) => {
   courierOf(field).addEventListener("focus", (event) => { before = event.target.value; });
   courierOf(field).addEventListener("change", (event) => {
     if (!`${event.target.value}${before}`.includes(":")) for (const below of numbers.slice(at + 1)) {
+      if (below.dataset.tracking === "sent" && !below.value) continue; // it has not left, or without a parcel
       if (courierOf(below).value === before && !recognised(below)) courierOf(below).value = event.target.value;
     }
     before = event.target.value;
