@@ -401,6 +401,18 @@ class TestDays:
 
         assert list(BillRun.objects.order_by("day").values_list("state", flat=True)) == ["failed", "done", "done"]
 
+    def test_neither_does_one_that_is_not_made_or_a_day_that_another_process_compares(self, sold, wechat):
+        now = NOON + timedelta(days=3)
+        sold()
+        Payment.objects.update(created_at=NOON)
+        BillRun.objects.create(mch_id=MCHID, day=DAY, ran_at=now, claimed_until=now + timedelta(minutes=1))
+        wechat.faults = [("bill", "error", 400, "STATEMENT_CREATING")]
+
+        assert bills_reconcile_missing(now=now) == 2
+
+        states = dict(BillRun.objects.exclude(day=DAY).values_list("day", "state"))
+        assert states == {DAY + timedelta(days=1): "waiting", DAY + timedelta(days=2): "done"}
+
     def test_missed_days_are_made_up_once_and_a_silence_holds_up_its_merchant(self, sold, wechat):
         payment, now = sold(), NOON + timedelta(days=3)
         Payment.objects.update(created_at=NOON)
