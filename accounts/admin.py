@@ -26,7 +26,8 @@ from accounts.models import LoginLog, User
 from accounts.selectors import people_visible
 from accounts.services.phones import phone_login_claim, phone_replaced_tell
 from accounts.services.second_factor import is_offered, phone_device_of
-from accounts.services.users import sign_out_everywhere, users_disable, users_enable
+from accounts.services.users import users_disable, users_enable
+from accounts.tokens import tokens_end
 from accounts.usernames import username_claim
 from core.admin.base import OfficeAdmin, PasswordFirst, PhoneAdmin, ReadOnlyRows
 from core.admin.password import require_password
@@ -259,7 +260,7 @@ class UserAdmin(PasswordFirst, PhoneAdmin, DjangoUserAdmin, OfficeAdmin):  # typ
 
     @action(description="让所选用户在所有设备上退出登录", permissions=["change"])
     def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._apply(request, queryset, sign_out_everywhere, "退出登录")
+        self._apply(request, queryset, tokens_end, "退出登录")
 
     def _apply(self, request: HttpRequest, users: QuerySet[User], service: Any, what: str) -> None:
         if not request.user.is_superuser:

@@ -4,7 +4,7 @@ from accounts.services.login import logins_purge
 from accounts.services.login_records import attempts_empty
 from accounts.services.phones import phone_notice_send
 from accounts.services.scan_codes import codes_expire
-from accounts.services.users import tokens_purge
+from accounts.tokens import tokens_purge
 from core import times
 from core.queues import queued_task
 

@@ -155,3 +155,8 @@ def tokens_end(user_pks: list[int], actor_pk: int | None = None, **fields: Any) 
     users = User.objects.filter(pk__in=user_pks)
     with audited(users, actor_pk=actor_pk):
         users.update(epoch=F("epoch") + 1, **fields)
+
+
+def tokens_purge(*, now: datetime) -> int:
+    """Delete revoked tokens and refreshed logins whose lifetime is over; return how many."""
+    return sum(model.objects.filter(expires_at__lt=now).delete()[0] for model in (RevokedToken, RefreshFamily))

@@ -1,7 +1,6 @@
-"""Create, change and delete users, their passwords and their tokens."""
+"""Create, change and delete users and their passwords."""
 
 from collections.abc import Collection
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -11,7 +10,7 @@ from django.db import transaction
 
 from accounts import avatars, errors
 from accounts.demo_users import is_demo_account
-from accounts.models import RefreshFamily, RevokedToken, User
+from accounts.models import User
 from accounts.services.login import own_password_verify
 from accounts.services.login_records import LoginContext
 from accounts.services.phones import PhoneProof, own_phone_changes, phone_kept, phone_login_claim, phone_replaced_tell
@@ -223,11 +222,6 @@ def password_set(*, user: User, new_password: str, hashed: str = "") -> None:
         tokens_end([user.pk], password=hashed)
 
 
-def sign_out_everywhere(*, user_pks: list[int]) -> None:
-    """End all tokens and back-office sessions of these users."""
-    tokens_end(user_pks)
-
-
 def users_disable(*, user_pks: list[int], actor_pk: int | None = None) -> None:
     """Disable these users: they cannot log in, and all their tokens and sessions end at once."""
     tokens_end(user_pks, actor_pk, is_active=False)
@@ -245,8 +239,3 @@ def avatar_set(*, user_pk: int, url: str) -> None:
     with audited(me):
         me.update(headimgurl=url)
     avatars.avatar_keep(user_pk=user_pk, url=url)
-
-
-def tokens_purge(*, now: datetime) -> int:
-    """Delete revoked tokens and refreshed logins whose lifetime is over; return how many."""
-    return sum(model.objects.filter(expires_at__lt=now).delete()[0] for model in (RevokedToken, RefreshFamily))

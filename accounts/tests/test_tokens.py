@@ -13,9 +13,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import tokens
 from accounts.models import RefreshFamily, RevokedToken, User
-from accounts.services.users import password_set, sign_out_everywhere, tokens_purge, users_disable
+from accounts.services.users import password_set, users_disable
 from accounts.tasks import purge_expired_tokens
-from accounts.tokens import family_begin, token_issue, tokens_refresh
+from accounts.tokens import family_begin, token_issue, tokens_end, tokens_purge, tokens_refresh
 from core import times
 from core.errors import TokenInvalid
 from tests.kit import at_once, logged_in, meeting
@@ -113,7 +113,7 @@ class TestWhenTheyEnd:
         [
             User.delete,
             lambda user: users_disable(user_pks=[user.pk]),
-            lambda user: sign_out_everywhere(user_pks=[user.pk]),
+            lambda user: tokens_end(user_pks=[user.pk]),
             lambda user: password_set(user=user, new_password="another-Password-7"),
             lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
         ],

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.seed import accounts_seed
-from accounts.services.users import sign_out_everywhere
+from accounts.tokens import tokens_end
 from attendance.models import ATTENDED, Record, Session
 from core.money import fen_to_yuan
 from demo.data import accounts_reset, demo_reset, demo_seed
@@ -119,6 +119,6 @@ def test_a_reset_puts_it_back_leaves_other_orders_alone_and_compares_the_latest_
 
 @pytest.mark.django_db(transaction=True)
 def test_a_reset_waits_for_who_signs_out_and_ends_both_kinds_of_tokens(lbw):
-    during(lambda: sign_out_everywhere(user_pks=[lbw.user.pk]), transaction.atomic(accounts_reset))
+    during(lambda: tokens_end(user_pks=[lbw.user.pk]), transaction.atomic(accounts_reset))
 
     assert User.objects.get(username="lbw").epoch == lbw.user.epoch + 2  # without the lock one of the two is lost
