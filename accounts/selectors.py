@@ -151,7 +151,7 @@ def actor_names(logs: Iterable[Any]) -> dict[int, str]:
     keys = {row.actor_key for row in rows if row.actor_key}
     users = list(User.objects.filter(Q(unid__in=keys) | Q(username__in=names))) if keys or names else []
     by_key = {user.unid: user for user in users}
-    by_name = {user.username: user for user in users if user.username in names}  # not who is called like the system
+    by_name = {user.username: user for user in users if user.username in names}  # one of ``keys`` may be called 系统
     return {row.pk: _actor_name(row, by_key if row.actor_key else by_name) for row in rows}
 
 

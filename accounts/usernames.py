@@ -19,7 +19,7 @@ INVISIBLE = (
     r"[\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164"
     r"\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]"
 )
-# Who acts in the logs of orders and money without being a user. Rows of 1.1.0 name the actor alone.
+# The actors in the logs of orders and money that are no users. Rows of 1.1.0 name the actor alone.
 _ACTORS = {"系统", "迁入", "恢复备份", "对账", "对账单", "主动查询", "人工查询", "关单前查询", "发起支付时查询", "补记"}
 _ACTOR_STARTS = ("微信支付", "微信通知", "微信应答")
 # Letters of other alphabets cannot always be told apart, such as a Latin and a Cyrillic a. These go with any.

@@ -82,7 +82,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
         return changelist
 
     def export_loaded(self, rows: Iterable[Session]) -> Iterable[Session]:
-        return statuses_load(rows)  # who sees a session only in part has no export
+        return statuses_load(rows)  # a user who sees a session only in part has no export
 
     def get_urls(self) -> list[Any]:
         def at(route: str, view: Any, name: str) -> Any:
@@ -113,7 +113,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
             names = names.filter(name__in=campuses(scope).get(campus, []))
         context = {
             "may_change": self.has_change_permission(request),
-            "has_month": self.has_export_right(request),  # also for who sees sessions in part and has no other export
+            "has_month": self.has_export_right(request),  # users who see sessions in part have it too
             "class_names": names,
             "today": times.local(now),
             "periods": [(period, period == Period.at(now)) for period in Period],
@@ -169,7 +169,7 @@ class SessionAdmin(ScopedAdmin, ExportableAdmin):
             messages.warning(request, "考勤已经结束")
 
     def _mark(self, request: HttpRequest, session: Session) -> None:
-        """Store what differs from what the page has shown; who has changed since then stays, and is named."""
+        """Store what differs from what the page has shown; a record that changed since then stays, and is named."""
         data, marks = request.POST, {}
         for pk in pks_of(name.removeprefix("is-") for name in data if name.startswith("is-")):
             shown, chosen = (_STATUSES.get(data.get(f"{part}-{pk}")) for part in ("was", "is"))

@@ -51,7 +51,7 @@ class Session(EnteredRow):
     date = models.DateField("日期")
     period = models.PositiveSmallIntegerField("时段", choices=Period)
     opened_at = models.DateTimeField("开始时间")
-    late_at = models.DateTimeField("迟到从")  # who signs later is late
+    late_at = models.DateTimeField("迟到从")  # whoever signs later is late
     closes_at = models.DateTimeField("自动结束")
     closed_at = models.DateTimeField("结束时间", null=True)
     # Opened by a user who sees only own rows and cannot know of others' sessions: unique among those rows.
@@ -87,11 +87,11 @@ class Session(EnteredRow):
         return self.closed_at or self.closes_at
 
     def is_open(self, now: datetime) -> bool:
-        # Who waited for a lock may have read the clock before the other one closed the session.
+        # Whoever waited for a lock may have read the clock before the other one closed the session.
         return self.closed_at is None and now < self.closes_at
 
     def status_at(self, now: datetime, status: int) -> Status:
-        """Return a record's status: who has not signed when it is over is absent, also before the sweep says so."""
+        """Return a record's status: unsigned is absent once the session is over, also before the sweep says so."""
         return Status.ABSENT if status == Status.UNSIGNED and not self.is_open(now) else Status(status)
 
 

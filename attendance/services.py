@@ -185,7 +185,7 @@ def records_mark(
 
 
 def session_close(*, pk: int, now: datetime, scope: Scope = EVERYTHING) -> None:
-    """End a session: who is 未签到 was absent.
+    """End a session: those who are 未签到 were absent.
 
     :raises RowUnknown: ``scope`` shows no such session.
     :raises NotPermitted: ``scope`` shows it, but does not allow changes.

@@ -161,7 +161,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         """Tell each entry how many its action has, if it stands for others."""
         changelist = super().get_changelist_instance(request)
         if changelist.query or scope_of(request.user).is_narrow:
-            return changelist  # each entry by itself; and who sees only what is one's own, sees no number of others'
+            return changelist  # by entry; and a user who sees only own entries sees no number of others'
         entries, of_kind = changelist.result_list, _is_of_kind(request)
         # Counted are all: the first object of an action has several entries if it was changed in several ways.
         others = Count("pk", filter=Q(additional_data=PART) if of_kind else Q(additional_data__isnull=False))

@@ -31,7 +31,7 @@ DESCRIPTIONS = [
 CLASSES = {"H51901": 38, "H51902": 35, "H51903": 32, "H51904": 28, "H51905": 38, "H51906": 28}  # students of each
 YEAR = timedelta(days=360)
 SID_START, SID_OF_THE_DOCUMENT = "DEMO", "WWLN97178546"
-# Who studies no longer, by the number of the student: since how many days, and why.
+# Students who have left, by the number of the student: since how many days, and why.
 LEAVERS = {
     5: (StudentState.WITHDRAWN, 200, "搬家"),
     12: (StudentState.WITHDRAWN, 120, "参加考研"),
@@ -52,7 +52,7 @@ def students_reset(*, now: datetime) -> str:
         student_restore(pk=archived.pk, actor_pk=None, now=now)
     for student in rows.exclude(headimgurl=""):
         image_release(owner=student.owner_ref)
-    # Who is here keeps the key and the time, of which `_id` consists.
+    # A student who is here keeps the key and the time, of which `_id` consists.
     columns = {field.name for field in Student._meta.concrete_fields} - {"id", "sid", "created_at"}
     Student.objects.bulk_create(students, update_conflicts=True, unique_fields=["sid"], update_fields=columns)
     StudentEvent.objects.filter(sid__in=numbers).delete()

@@ -127,7 +127,7 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
     )
 
     def may_export(self, request: HttpRequest) -> bool:
-        # The sheet of beds names all students; who sees only some rows has none to hand out.
+        # The sheet of beds names all students; a user who sees only some rows has none to hand out.
         return super().may_export(request) and not scope_of(request.user).is_narrow
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Room]:
@@ -175,7 +175,7 @@ class RoomAdmin(ScopedAdmin, ExportableAdmin):
         fields = ("building", "key", "q", "student")
         asked = {name: storable(request.GET.get(name, "")) for name in fields}
         building = asked["building"] if asked["building"] in names else (names or [""])[0]
-        # Who looks for a student finds the room in any building.
+        # A search for a student finds the room in any building.
         found = rooms_found(
             building="" if asked["key"] else building, key=asked["key"], only_free="free" in request.GET, scope=scope
         )

@@ -69,7 +69,7 @@ class Stay(models.Model):
     name = models.CharField("姓名", max_length=64)
     begins_at = models.DateTimeField("入住时间")
     ends_at = models.DateTimeField("退宿时间", null=True)
-    # The student was archived or deleted: who comes back gets the bed again if it is free.
+    # The student was archived or deleted: one who is brought back gets the bed again if it is free.
     is_interrupted = models.BooleanField("因归档退宿", default=False)
 
     class Meta:

@@ -53,7 +53,7 @@ def rooms_found(
 
 
 def beds_of(room: Any) -> Iterable[tuple[int, Stay | None]]:
-    """Return the beds of a room of :func:`rooms`, each with the stay of who is in it."""
+    """Return the beds of a room of :func:`rooms`, each with the stay of the student in it."""
     by_bed = {stay.bed: stay for stay in room.sleepers}
     return ((bed, by_bed.get(bed)) for bed in range(1, room.beds + 1))
 

@@ -92,7 +92,7 @@ def check_in(
 ) -> Stay:  # fmt: skip
     """Give a student a bed, the first free one if ``bed`` is None.
 
-    :param moves: who has a bed already leaves it; who is refused the new one stays where he was.
+    :param moves: a student who has a bed leaves it, unless the new one is refused.
     :raises RowUnknown, NotPermitted: ``scope`` shows no such student or room, or does not allow changes.
     :raises HasBed, RoomFull, BedTaken, BedUnknown, GenderRefused: as named.
     """

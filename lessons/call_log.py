@@ -249,7 +249,7 @@ def _page_heads() -> frozenset[str]:
 
 
 def _is_no_page(request: HttpRequest, response: HttpResponse) -> bool:
-    """Tell whether a client meant a call that there is not: browsers ask by themselves for icons and the like."""
+    """Tell whether a client meant an unknown call: browsers ask by themselves for icons and the like."""
     head, tail = request.path_info.strip("/").partition("/")[0], request.path_info.rpartition("/")[2]
     is_file = "." in tail or head.startswith(".")
     return response.status_code == 404 and not is_file and head not in _page_heads()

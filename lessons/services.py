@@ -36,7 +36,7 @@ def class_open(
 
     All or nothing: an account that stayed behind would have a password that nobody has seen.
 
-    :param by: who becomes its teacher, and links accounts to students of the own classes alone; root to all.
+    :param by: becomes its teacher, and links accounts to students of the own classes alone; root to all.
     :raises ClassAccountsRefused: see ``class_take`` and ``class_accounts_create``.
     """
     class_take(by, class_name)

@@ -46,7 +46,7 @@ def signs_of(calls: Calls) -> list[dict[str, Any]]:
 def no_debounce(calls: Calls) -> list[Calls]:
     """Find at least 4 searches within 2 s, each with a key that begins with the one before.
 
-    Who types slowly pauses at each letter, so a debounce lets all of them pass; another search shows that there is one.
+    A slow typist pauses at each letter, so a debounce lets all of them pass; another search shows that there is one.
     """
     searches = [call for call in calls if call.key]
     has_debounce = any(patterns.is_debounced(call, searches) for call in searches)
@@ -201,7 +201,7 @@ def heavy_upload(calls: Calls) -> list[Calls]:
 
 @sign("地址写错")
 def wrong_path(calls: Calls) -> list[Calls]:
-    """Find at least 3 requests within a minute for addresses that there are not. Guessed callers count as well."""
+    """Find at least 3 requests within a minute for unknown addresses. Guessed callers count as well."""
     found: list[Calls] = []
     run: Calls = []
     for call in calls:

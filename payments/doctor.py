@@ -120,7 +120,7 @@ def merchant_certificate() -> Iterator[Finding]:
 
 
 def key_files() -> Iterator[Finding]:
-    """Report private keys that every user of the machine can read: who has one can refund to himself."""
+    """Report private keys that every user of the machine can read: whoever has one can refund to himself."""
     for path in {Path(who.private_key_file) for who in merchants() if who.private_key_file}:
         if settings.DEPLOYED and path.is_file() and path.stat().st_mode & stat.S_IROTH:
             do = f"chgrp {os.getegid()} {path}; chmod 640 {path}"

@@ -67,7 +67,7 @@ class Hub:
                     await messages.subscribe(WAKE)
                     while True:
                         message = await messages.get_message(timeout=LOOK_S)
-                        if message is None:  # who only listens never learns that the server's machine is gone
+                        if message is None:  # one who only listens never learns that the server's machine is gone
                             await messages.ping()
                             message = await messages.get_message(timeout=LOOK_S)
                         if message is None:

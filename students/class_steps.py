@@ -1,7 +1,7 @@
 """Rename, merge, split and end a class: each is a run that can be undone.
 
-Locks are taken in one order: students of the class, those in its archive, the rows of classes. Who adds a student to a
-class that is being renamed comes before or after it: after it, the class with the old name appears again.
+Locks are taken in one order: students of the class, those in its archive, the rows of classes. A student who is
+added to a class that is being renamed comes before or after it: after it, the class with the old name appears again.
 """
 
 from collections.abc import Sequence
@@ -173,7 +173,7 @@ def _move_back(note: UndoNote) -> None:
 def _class_lock(name: str, mark: str) -> tuple[list[Student], list[ArchivedStudent]]:
     """Lock a class's students and those of its archive; return them.
 
-    The students twice: who is being archived is in the archive after the first time, and who is being restored is
+    The students twice: one who is being archived is in the archive after the first time, one who is being restored is
     back after the archive is locked.
     """
     _students_of(name)

@@ -85,7 +85,7 @@ def ask_about_room(form: forms.BaseForm, field: str, more: Mapping[str, int], sc
 
 
 class CampusWidget(UnfoldAdminTextInputWidget):
-    """A text field that suggests the campuses that there are."""
+    """A text field that suggests the existing campuses."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         field = super().render(name, value, {**(attrs or {}), "list": "campuses", "autocomplete": "off"}, renderer)
@@ -124,7 +124,7 @@ class StudentForm(PictureModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in OPTIONAL_FOR_STAFF:
-            if name in self.fields:  # none for who may only look
+            if name in self.fields:  # none for users who may only look
                 self.fields[name].required = False
 
     def clean(self) -> dict[str, Any]:

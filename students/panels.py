@@ -76,7 +76,7 @@ def account_act(request: HttpRequest, student: Student) -> None:
 def student_line(user: User) -> str:
     """Return what the page of an account says of its student."""
     student = student_of_account(user.pk)
-    # Hidden and absent look alike to who may not see the student.
+    # Hidden and absent look alike to users who may not see the student.
     request = present_request()
     is_seen = student is not None and request is not None and scope_of(request.user).may_see(student)
     return page_link(student, student) if student is not None and is_seen and may_open(Student) else "—"

@@ -54,7 +54,7 @@ def change_record(
     ]  # fmt: skip
     targets = [student for student, diff in zip(students, diffs, strict=True) if diff]
     moves = students_change(targets, [*filter(None, diffs)], actor_pk=user_pk, now=now)
-    if note and note.step in {"rename", "merge"}:  # who listens hears of it once the students are in the class
+    if note and note.step in {"rename", "merge"}:  # the listeners hear of it once the students are in the class
         note.notes = tell_renamed(before=note.before, after=note.after)
     run = run_begin(
         kind=RunKind.CLASS if note else RunKind.EDIT, title=title[:120], state=RunState.DONE, user_pk=user_pk, now=now,

@@ -6,7 +6,7 @@ from typing import Any, Self, TypedDict
 from django.db.models import TextChoices
 
 SHEET_STEP = 1_000_000  # a row of the second sheet has the number of its line and one such step
-LEAVERS_FROM = 2_000 * SHEET_STEP  # the numbers of the rows of who is not in the list
+LEAVERS_FROM = 2_000 * SHEET_STEP  # rows of students who are not in the list have numbers from here
 NEW = "new"  # the answer that a namesake is somebody else
 
 

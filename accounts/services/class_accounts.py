@@ -100,7 +100,7 @@ def class_accounts_create(
 
 def _refuse_repeated(class_name: str, trainees: Sequence[Trainee]) -> None:
     # A reloaded page sends its form again: without this check each trainee gets a second account without a message.
-    # Who has a number now may have an account with a running number from a list without numbers.
+    # A student who has a number now may have an account with a running number from a list without numbers.
     unnumbered = Q(nickname__in=[trainee.name for trainee in trainees if not trainee.number])
     numbered = Q(
         nickname__in=[trainee.name for trainee in trainees if trainee.number],

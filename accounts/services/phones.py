@@ -2,7 +2,7 @@
 
 A number logs in (``User.is_phone_bound``) only if root set it, if it came alone with the old data, or if it was proved
 by the old password and a code sent to it. Another number is kept and shown. Two users may have the same number, but
-only one of them logs in with it: who claims it first, and a constraint of the database holds that.
+only one of them logs in with it, the one who claims it first, and a constraint of the database holds that.
 """
 
 import re

@@ -344,7 +344,7 @@ SESSION_COOKIE_AGE = 12 * 3600  # counted from the login, see accounts/entrance/
 
 # --- Back office ---------------------------------------------------------------------------------
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
-# Who needs a code from the phone too. optional: users who have set one up; root: root as well; staff: all staff.
+# Which staff need a code from the phone too. optional: users who have set one up; root: root as well; staff: all staff.
 ADMIN_TOTP = env.choice("ADMIN_TOTP", "optional" if DEPLOYED else "off", ("off", "optional", "root", "staff"))
 OTP_TOTP_ISSUER = "学员项目管理系统"
 # The institute, as pages of staff and trainees show it.

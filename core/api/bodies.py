@@ -84,7 +84,7 @@ class IncomingBody:
         self.size += len(part)
         if self.is_too_large:
             self.end()
-        elif part and not self.was_dropped:  # an empty block would look like the end to who reads them
+        elif part and not self.was_dropped:  # an empty block would look like the end to the reader
             if self.blocks and len(self.blocks[-1]) + len(part) <= BLOCK:
                 self.blocks[-1] += part
             else:

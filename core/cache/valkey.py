@@ -123,7 +123,7 @@ class PrimaryPool(redis.sentinel.SentinelConnectionPool):
 
 
 class AsyncPrimaryPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
-    """The same for asyncio; who finds all connections taken waits for one."""
+    """The same for asyncio; when all connections are taken, a caller waits for one."""
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Any:

@@ -45,7 +45,7 @@ _AGREES: dict[str, set[str]] = {
     "PROCESSING": {_S.PROCESSING, _S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE},
 }
 _AGREES_WITH_FAILURE = {_S.SUCCESS, _S.ABNORMAL, _S.CLOSED, _S.OWED, _S.OFFLINE}
-COMPARISON = "对账"  # who ends what a comparison settles
+COMPARISON = "对账"  # the actor who ends what a comparison settles
 RESTORE = "恢复备份"  # the actor of what follows from a restore
 CLOCKS_DIFFER = timedelta(minutes=1)  # ours and the provider's
 MAX_ASKING_S = 60  # of what differs on a day

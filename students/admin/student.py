@@ -49,12 +49,12 @@ _SAME_COUNT = {"p", "o", "all"}
 
 
 def _partly(name: str) -> Any:
-    """Make a column that shows the field to who may not see all of it in part."""
+    """Make a column that shows a part of the field to users who may not see all of it."""
     return column(label_of(name), lambda student: value_shown(name, getattr(student, name)) or "—")
 
 
 class HiddenColumns(OfficeAdmin):
-    """A page that shows the phones and the identity card in part to who may not see more."""
+    """A page that shows the phones and the identity card in part to users who may not see more."""
 
     phone_shown, parent_phone_shown, id_card_shown = _partly("phone"), _partly("parent_phone"), _partly("id_card")
 

@@ -53,7 +53,7 @@ class StudentState(models.TextChoices):
 
 
 LEFT_STATES = (StudentState.WITHDRAWN, StudentState.GRADUATED)
-PRESENT_STATES = (StudentState.STUDYING, StudentState.SUSPENDED)  # who has a seat in the class
+PRESENT_STATES = (StudentState.STUDYING, StudentState.SUSPENDED)  # of students who have a seat in the class
 
 
 class Gender(models.TextChoices):
@@ -184,7 +184,7 @@ class ArchivedStudent(StudentFields):
         default_permissions = ()  # a user who may see students sees these, one who may delete students moves them
         indexes = [
             models.Index(fields=["-archived_at", "-id"], name="archived_student_newest"),
-            # Who entered in a month is counted in both tables; a class and an account look here too.
+            # Those who entered in a month are counted in both tables; a class and an account look here too.
             models.Index(fields=["created_at"], name="archived_student_of_day"),
             models.Index(fields=["class_name"], name="archived_student_of_class"),
             models.Index(fields=["account"], name="archived_of_account", condition=Q(account__isnull=False)),

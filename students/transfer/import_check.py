@@ -157,7 +157,7 @@ def _settle(run: TransferRun) -> None:
 
 
 def values_known(scope: Scope) -> dict[str, list[str]]:
-    """Return the classes and degrees that there are, by the wire names of their columns."""
+    """Return the existing classes and degrees, by the wire names of their columns."""
     return {"class": sorted(classes_known(scope)), "degree": values_in_use("degree", scope=scope)}
 
 
@@ -263,7 +263,7 @@ def _refusals_of_new(line: Line, reasons: dict[str, str], archived: Collection[A
     sid = line.cells.get("sId")
     if sid is None:
         return reasons | dict.fromkeys(REQUIRED - line.cells.keys(), "不能为空（新增学员时必填）")
-    # A number means a student that there is: who has it is wrong, not what the row lacks.
+    # A row with a number means an existing student: the number is wrong, not what the row lacks.
     return reasons or {"sId": line.question or (ARCHIVED if sid in archived else StudentUnknown.msg)}
 
 

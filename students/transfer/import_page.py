@@ -50,7 +50,7 @@ def is_open(run: TransferRun) -> bool:
 
 
 def hidden_from(run: TransferRun, user: Any) -> set[str]:
-    """Name the fields that this user may read only in part. Who has sent the file in knows what it holds."""
+    """Name the fields that this user may read only in part. Whoever has sent the file in knows what it holds."""
     return set() if run.created_by_id == user.pk else hidden_fields(user)
 
 

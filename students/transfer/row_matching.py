@@ -46,7 +46,7 @@ class Person(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Who a row is for certain, and by what; or else who it may be."""
+    """Whom a row means for certain, and by what mark; or else whom it may mean."""
 
     person: Person | None = None
     by: str = ""
@@ -126,7 +126,7 @@ def lines_match(
     for line in lines:
         line.match = _answered(people.match(line.cells), answers.get(str(line.number), ""))
     firsts: dict[int, Line] = {}  # of the lines of each student, the one that changes it
-    # A namesake higher up must not take the place of who is known by number, card or phone.
+    # A namesake higher up must not take the place of one who is known by number, card or phone.
     for line in sorted(lines, key=lambda line: line.match.by == BY_NAME):
         if line.match.person:
             firsts.setdefault(line.match.person.pk, line)

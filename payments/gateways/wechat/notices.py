@@ -60,7 +60,7 @@ def read_v2(raw: bytes, merchants: Sequence[Merchant]) -> PaymentResult | Refund
 
 
 def _read_v2_refund(req_info: str, who: Merchant, appid: str) -> RefundResult:
-    """Read the encrypted part. The outer XML is unsigned; only who knows our API key can encrypt the inner one."""
+    """Read the encrypted part. The outer XML is unsigned; only those who know our API key can encrypt the inner one."""
     if not who.api_key:
         raise NoticeRefused("商户未配置", http_status=500)
     try:
