@@ -321,6 +321,12 @@ class TestJournal:
         assert "k" * 16 not in caplog.text and "v" * 16 not in caplog.text
 
 
+def test_money_is_booked_without_valkey(order, shop, wechat, valkey_down):
+    assert post_v2(wechat.notice_v2(order.out_trade_no)).content == OK_XML
+
+    assert (InboundEvent.objects.get().verdict, len(shop.paid)) == ("accepted", 1)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_for_a_payment_unknown_here_are_one_payment(shop, wechat):
     """There is no payment row to lock yet: the order's lock makes them wait for each other."""
