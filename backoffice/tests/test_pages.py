@@ -58,7 +58,8 @@ def test_a_page_asks_once_for_its_user_and_the_role_and_shows_nothing_to_who_was
             assert browser.get(page).status_code == 200
 
     User.objects.filter(username="staff103").update(is_active=False)
-    assert clerk.get(page).headers["Location"].startswith(reverse("admin:login"))
+    answer = clerk.get(page)
+    assert answer.headers["Location"].startswith(reverse("admin:login")) and answer.wsgi_request.user.is_anonymous
 
 
 class TestIsAPage:
