@@ -221,17 +221,20 @@ def _ask(gateway: WeChatV3, refund: Refund, now: datetime) -> RefundResult | Gat
 
 
 def _take_turn(refund: Refund, now: datetime) -> bool:
-    """Note that the refund is sent now, unless another of its payment was sent a minute ago: then it is due after that.
+    """Note that the refund is sent now, unless another of its payment was sent a minute ago, or an older one is due.
 
-    Return also False if staff have ended the refund since this worker claimed the attempt.
+    Then it is due after that one. Return also False if staff have ended it since this worker claimed the attempt.
     """
     mine = Refund.objects.filter(pk=refund.pk, state__in=UNDER_WAY)
     with transaction.atomic():
         # Two workers may be about to send refunds of one payment.
         Payment.objects.select_for_update(no_key=True).get(pk=refund.payment_id)
-        others = Refund.objects.filter(payment=refund.payment_id, sent_at__gt=now - APART).exclude(pk=refund.pk)
-        if latest := others.aggregate(at=Max("sent_at"))["at"]:
-            mine.update(next_try_at=latest + APART, attempts=F("attempts") - 1, last_error=WAITS)
+        others = Refund.objects.filter(payment=refund.payment_id).exclude(pk=refund.pk)
+        latest = others.filter(sent_at__gt=now - APART).aggregate(at=Max("sent_at"))["at"]
+        older = others.filter(pk__lt=refund.pk, state=_S.PENDING, sent_at=None, next_try_at__lte=now)
+        if latest or older.exists():
+            due = latest + APART if latest else now
+            mine.update(next_try_at=due, attempts=F("attempts") - 1, last_error=WAITS)
             return False
         return bool(mine.update(sent_at=now))
 

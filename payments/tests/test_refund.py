@@ -167,6 +167,19 @@ def test_refunds_of_one_payment_are_sent_a_minute_apart_the_oldest_first(paid, w
     assert {*waiting.values_list("state", "last_error")} == {("processing", "")}
 
 
+def test_a_refund_asked_for_when_an_older_one_may_be_sent_again_comes_after_it(paid, wechat):
+    payment, now = paid(), timezone.now()
+    first, second = (request(payment, fen, now=now) for fen in (1000, 200))
+    refunds_run_due(now=now)
+    third = request(payment, 34, now=now + APART)
+
+    refund_run(refund_id=third.pk, now=now + APART)
+    refunds_run_due(now=now + APART)
+    refunds_run_due(now=now + APART * 2)
+
+    assert list(wechat.refunds) == [refund.out_refund_no for refund in (first, second, third)]
+
+
 def test_two_that_are_refused_one_after_the_other_fail_both(paid, wechat):
     payment, now, wechat.is_out_of_money = paid(), timezone.now(), True
     for fen in (1000, 234):
@@ -183,6 +196,7 @@ def test_two_that_are_refused_one_after_the_other_fail_both(paid, wechat):
 def test_of_two_that_are_sent_at_once_one_waits(paid, wechat, monkeypatch, is_locked, sent):
     payment = paid()
     refunds = [request(payment, fen) for fen in (1000, 234)]
+    Refund.objects.update(sent_at=timezone.now() - 2 * APART)  # neither waits for the other as the older one
     meet_at(monkeypatch, "django.db.models.query.QuerySet.aggregate", is_after=True)
     if not is_locked:
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_: rows)
