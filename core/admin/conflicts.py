@@ -5,7 +5,8 @@ compared with those values. A field that the sender left alone keeps the row's p
 one. Where both people changed a field, nothing is saved: the form comes back with both values and a choice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,45 +91,35 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
         return _texts(field, field.bound_data(value, self.get_initial_for_field(field, name)))
 
     def full_clean(self) -> None:
-        fields_kept = self._merge() if self.is_bound and self.instance.pk else []
-        super().full_clean()
-        if not self.is_bound:
-            return
+        kept = self._merge() if self.is_bound and self.instance.pk else []
+        with _values_of_row([self.fields[name] for name in kept]):
+            super().full_clean()
+            if self.is_bound:
+                # Django computes this once: asked later, it would name the fields that keep the row's value.
+                self.changed_data  # noqa: B018
         for change in self.open_changes:
             if change.name not in self.errors:
                 self.add_error(change.name, "同事也修改了这一项，请在上面选择")
-        _ = self.changed_data  # Django remembers it: read it while the kept fields are disabled, so unchanged
-        for field in fields_kept:
-            field.disabled = False
-            # If the form comes back, show the kept value.
-            field.bound_data = lambda data, initial: initial  # type: ignore[method-assign]
 
-    def _merge(self) -> list[forms.Field]:
+    def _merge(self) -> list[str]:
         """Decide about each field; return those that keep the row's value."""
-        state, fields_kept = self._state_seen(), []
+        state, kept = self._state_seen(), []
         for name in self._compared():
-            field = self.fields[name]
             before, now, mine = state["values"].get(name), self._shown(name), self._sent(name)
-            is_mergeable = _is_set(field) and before is not None
-            if is_mergeable:
+            is_merged = before is not None and _is_set(self.fields[name])
+            if is_merged:
                 mine = self._merge_ticks(name, before, now, mine)
-            if mine in (before, now):
-                whose = THEIRS  # the sender left it alone, or wrote the value that the row has already
-            elif before != now and not is_mergeable:
-                whose = ASK
-            else:
-                whose = self._choice(name) if name in state["open"] else MINE
+            choice = self._choice(name) if name in state["open"] else MINE
+            whose = _whose(before, now, mine, choice, is_merged=is_merged)
             if whose == THEIRS:
-                # Django takes the value of a disabled field from the row instead of from the request.
-                field.disabled = True
-                fields_kept.append(field)
+                kept.append(name)
             if whose == ASK:
                 self.open_changes.append(self._their_change(name, before or [], now, mine))
             elif before not in (None, now):
                 self.kept_changes.append(self._their_change(name, before, now, []))
         if changes := [*self.open_changes, *self.kept_changes]:
             self._name_authors(changes)  # now, before the audit trail records this save as the latest one
-        return fields_kept
+        return kept
 
     def _state_seen(self) -> dict[str, Any]:
         """Return what the page was made from. One that says nothing asks about every field that it would change."""
@@ -171,6 +162,34 @@ class MergingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's has no
             columns = _columns_set(self, [change.name])
             if entry := next((entry for entry in recent if columns & (entry.changes or {}).keys()), None):
                 change.author, change.at = _actor(entry), entry.timestamp
+
+
+def _whose(before: Texts | None, now: Texts, mine: Texts, choice: str, *, is_merged: bool) -> str:
+    """Say whose value a field gets: ``before`` is what the page was made from, None if that is not known.
+
+    :param choice: the sender's, if the page has asked; else MINE.
+    :param is_merged: ``mine`` holds the colleague's ticks already.
+    """
+    if mine in (before, now):
+        return THEIRS  # the sender left it alone, or wrote the value that the row has already
+    if before != now and not is_merged:
+        return ASK
+    return choice
+
+
+@contextmanager
+def _values_of_row(fields: Sequence[forms.Field]) -> Iterator[None]:
+    """Let these fields of a form take their values from the row instead of from the request.
+
+    Django does so with a disabled field. Afterwards they are open again: if the form comes back, it shows the row's
+    values, and the sender may change them.
+    """
+    for field in fields:
+        field.disabled = True
+    yield
+    for field in fields:
+        field.disabled = False
+        field.bound_data = lambda data, initial: initial  # type: ignore[method-assign]
 
 
 def _columns_set(form: Any, names: Iterable[str]) -> set[str]:
