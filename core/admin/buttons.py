@@ -166,6 +166,10 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
         """Return the names of the buttons that the row's state allows."""
         return [button.name for button in self.buttons]
 
+    def page_facts(self, row: Any) -> dict[str, Any]:
+        """Return what the template of a row's page shows, with ``offered``: the names of :meth:`offered`."""
+        return {"offered": self.offered(row)}
+
     def allowed(self, request: HttpRequest) -> dict[str, Button]:
         """Return the buttons that the user has the rights for, by name."""
         rights = {right for right in self.rights if self.has_right(request, right)}
@@ -279,9 +283,9 @@ class ButtonsAdmin(FixedRows, OfficeAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         context |= dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
         row, allowed = context["original"], self.allowed(request)
-        offers = [allowed[name] for name in self.offered(row) if name in allowed]
+        context |= {"allowed": allowed, "is_moving": self.is_moving(row)} | self.page_facts(row)
+        offers = [allowed[name] for name in context["offered"] if name in allowed]
         context["buttons"] = [button for button in offers if button.look is not Look.ABSENT]
-        context["is_moving"] = self.is_moving(row)
         return super().render_change_form(request, context, *args, **options)
 
     def _press_posted(self, request: HttpRequest, object_id: str) -> HttpResponse:

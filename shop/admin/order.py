@@ -106,12 +106,6 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     def export_loaded(self, rows: Iterable[Order]) -> Iterable[Any]:
         return orders_loaded(rows)
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
-        if order := context.get("original"):
-            context |= {"page": order_page(order), "may_remark": "remark" in self.allowed(request)}
-            context["may_only_reject"] = self.may_only_reject(request)
-        return super().render_change_form(request, context, *args, **options)
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         return super().get_queryset(request).filter(orders_visible(scope_of(request.user))).prefetch_related("lines")
 
@@ -190,9 +184,12 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
     def sum_of(self, rows: list[Order]) -> str:
         return f"{len(rows)} 个订单，共 {yuan_text(sum((order.total for order in rows), Decimal(0)))} 元"
 
-    def offered(self, row: Any) -> Iterable[str]:
-        names, now = step_names(row, OrderCells([row])), times.now()
-        return [name for name in names if name not in UNDOES or can_be_undone(row, Event(name), now)]
+    def offered(self, row: Any) -> list[str]:
+        return _steps_offered(row, OrderCells([row]))
+
+    def page_facts(self, row: Any) -> dict[str, Any]:
+        cells = OrderCells([row])  # the page and its buttons ask for the refunds once
+        return {"page": order_page(row, cells), "offered": _steps_offered(row, cells)}
 
     def press(self, request: HttpRequest, button: Button, row: Order, values: dict[str, Any]) -> str:
         if values.get("express_company"):
@@ -208,3 +205,9 @@ class OrderAdmin(PhoneAdmin, ExportableAdmin, ButtonsAdmin):
             # The wire's texts keep the old server's half-width commas; staff read full-width ones.
             note = refusal.note if isinstance(refusal, CorrectedMeanwhile) else None
             raise OrderRefused(f"{refusal.msg.replace(',', '，')}（{last_step(row, note)}）") from None
+
+
+def _steps_offered(order: Order, cells: OrderCells) -> list[str]:
+    """Return the names of the buttons for the order's state; a step can be undone for a few minutes."""
+    now = times.now()
+    return [name for name in step_names(order, cells) if name not in UNDOES or can_be_undone(order, Event(name), now)]

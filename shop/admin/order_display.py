@@ -172,9 +172,9 @@ def _grouped(rows: Iterable[Any], number: str) -> dict[str, list[Any]]:
 
 
 # --- The page of an order ---
-def order_page(order: Order) -> dict[str, Any]:
+def order_page(order: Order, cells: OrderCells) -> dict[str, Any]:
     """Return what the template calls ``page``."""
-    logs, cells = list(order.logs.order_by("-pk")), OrderCells([order])
+    logs = list(order.logs.order_by("-pk"))
     names = actor_names(logs)
     lines = {log: LogLine(log.at, names[log.pk], log.label, _arrow(log), _detail(log, order)) for log in logs}
     request = next((line for log, line in lines.items() if log.tells_of(Event.ASK_RETURN)), None)

@@ -188,8 +188,11 @@ def step_names(order: Order, cells: OrderCells) -> list[str]:
     if order.state == State.REFUND_FAILED and cells.is_by_hand(order):
         idle.add("refund_again")
     names = [button.name for button in BUTTONS if button.is_for(order) and button.name not in idle]
-    # Once a return is agreed to, its goods come next: before the button that refuses it.
-    return sorted(names, key="arrived".__ne__) if order.return_step == ReturnStep.AGREED else names
+    if order.return_step == ReturnStep.AGREED and "arrived" in names:
+        # The goods come next: before the button that refuses the return.
+        names.remove("arrived")
+        names.insert(0, "arrived")
+    return names
 
 
 @dataclass(frozen=True)

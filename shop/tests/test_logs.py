@@ -17,7 +17,7 @@ from accounts.usernames import is_system
 from core.observe import logs, tracing
 from payments.models import Payment, PaymentLog, Refund
 from payments.tasks import run_refund
-from shop.admin.order_display import last_step, order_page
+from shop.admin.order_display import OrderCells, last_step, order_page
 from shop.admin.order_list import orders_loaded
 from shop.models import Order, OrderLog
 from shop.order_states import Event, Note, State
@@ -73,7 +73,7 @@ def test_a_return_stands_in_the_work_list_and_above_the_page(returned, office, r
     rewritten()
 
     (row,) = office.get(ORDERS, {"work": "returns"}).context["cl"].result_list
-    asked = order_page(row)["asked"]
+    asked = order_page(row, OrderCells([row]))["asked"]
     assert (row.pk, asked.at, asked.detail) == (order.pk, order.logs.latest("pk").at, "屏幕碎了")
 
 

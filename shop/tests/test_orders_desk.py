@@ -257,6 +257,21 @@ class TestReturns:
         assert (refund.state, refund.offline_by, state_of(order)) == ("offline", "root", "refunded")
         assert order.logs.order_by("pk").last().actor == "root"
 
+    def test_the_page_of_a_failed_refund_asks_once_for_the_refunds(
+        self, office, returned, wechat, django_assert_num_queries
+    ):
+        order = returned()
+        wechat.is_out_of_money = True
+        press(office, "returns", "approve_now", row=order)
+        run_refunds()
+        office.get(page_of(order))
+
+        # The user; the order, its lines, its log; the refunds. Then the pieces of them, the payments, and three names.
+        with django_assert_num_queries(10):
+            shown = office.get(page_of(order)).content.decode()
+
+        assert "step_refund_again" in shown and "NOTENOUGH" in shown
+
     # The user; how many, the orders, their lines; the tabs, the couriers. Then what other tables
     # tell: the requests, the refunds, or of what is wrong the differences and the failures.
     @pytest.mark.parametrize(("work", "queries"), [("ship", 6), ("returns", 7), ("refunds", 7), ("trouble", 8)])
