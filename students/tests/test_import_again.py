@@ -180,6 +180,18 @@ def test_of_two_namesakes_the_one_of_the_lists_classes_is_meant_by_one_click(peo
     assert run.rows.get(number=2).diff == {"class_name": ["H51902", "H51903"]}
 
 
+def test_a_namesake_with_a_row_of_his_own_is_not_asked_about_and_the_only_other_one_is_the_nearest(
+    people, office, root, sent_tasks
+):
+    lines = [row("谭鹏"), row("谭鹏", "H51903"), row("李雷", "H51904")]
+    run = checked(sheet(*lines, head=HEAD), root.user)
+    assert [run.rows.get(number=number).kind for number in (2, 3, 4)] == ["unchanged", "new", "choice"]
+
+    run = worked(decide(office, run, "all_same"))
+
+    assert run.rows.get(number=4).diff == {"class_name": ["H51902", "H51904"]}
+
+
 def test_one_student_is_meant_by_one_row_and_namesakes_are_asked_about(people, office, root, sent_tasks):
     lines = [row("谭鹏"), row("谭鹏", city="上海"), row("新人"), row("新人", city="上海")]
     run = checked(sheet(*lines, head=HEAD), root.user)
@@ -232,7 +244,7 @@ def test_two_windows_with_one_preview_lose_nothing_that_was_typed(people, office
     saved(theirs, **{"cell-2-city": "南京"})
     worked(run)
     assert "没有保存：第2行 城市“北京”，同事改成了别的" in saved(mine, **{"cell-2-city": "北京"})
-    assert run.rows.get(number=2).cells["city"] == "南京"
+    assert run.options["fixes"]["2"]["city"] == run.rows.get(number=2).cells["city"] == "南京"
     answer = office.post(page_of(run), {"do": "check", "cell-2-city": "北京"}, follow=True)  # a page of 1.1.0
     assert "系统升级之前打开的，您的修改没有保存" in answer.content.decode()
 
@@ -329,6 +341,7 @@ def test_all_sheets_are_read_with_the_class_of_their_names_and_what_is_dropped_i
     run = checked(saved(book), root.user)
 
     dropped = ["工作表“说明”（没有姓名列）", "隐藏的工作表“旧的”", "列“状态”"]
+    assert run.options["missing"] == []  # the sheets' names say the class
     assert run.options["dropped"] == dropped and all(one in text_of(office, run) for one in ("说明", "旧的", "状态"))
     assert {(one.cells.get("name"), one.cells["class"]) for one in run.rows.filter(kind=RowKind.NEW)} == {
         ("谭鹏1", "H51901"), ("谭鹏2", "H51902")

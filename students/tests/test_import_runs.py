@@ -66,7 +66,12 @@ def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
     student, archived = students("谭鹏", "王芳")
     put_aside(archived)
     numbers = [line(学号=student.sid), line(学号="AAAA00000000"), line(学号=student.sid), line(学号=archived.sid)]
-    others = [line(班级="x" * 65), line(姓名="谭\x00鹏"), [*line(), "11010519491231002X0"]]
+    others = [
+        line(班级="x" * 65),
+        line(姓名="谭\x00鹏"),
+        [*line(), "11010519491231002X0"],
+        line(学号="A", 城市="x" * 65),
+    ]
 
     run = checked(sheet(*numbers, *others, head=[*HEAD, "身份证"]))
 
@@ -77,6 +82,7 @@ def test_what_is_wrong_in_a_row_is_an_error_of_its_cell():
         (6, [["B6 班级", "请确保这个字段不能超过 64 个字符。"]]),
         (7, [["C7 姓名", "含有非法字符"]]),
         (8, [["I8 身份证", "不是15位或18位身份证号"]]),
+        (9, [["E9 城市", "请确保这个字段不能超过 64 个字符。"]]),
     ]
 
 
@@ -186,9 +192,10 @@ def test_the_preview_shows_page_after_page_of_each_kind(office):
 def test_a_data_scope_counts_for_the_rows_and_for_the_runs(clerk):
     clerk.user.role.data_scope = DataScope.CHANGE_OWN
     clerk.user.role.save()
-    foreign = students("谭鹏")[0]
+    foreign, same = students("谭鹏", "王芳")
+    rows = [[foreign.sid, "22"], [same.sid, str(same.age)]]  # what changes nothing needs no right
 
-    own, other = checked(sheet([foreign.sid, "22"], head=["学号", "年龄"]), clerk.user), checked(sheet(line()))
+    own, other = checked(sheet(*rows, head=["学号", "年龄"]), clerk.user), checked(sheet(line()))
 
     assert errors(own) == [(2, [["A2 学号", "不是您录入的学员，不能修改"]])]
     assert [clerk.get(page_of(run)).status_code for run in (own, other)] == [200, 404]
@@ -425,6 +432,9 @@ def test_a_missing_column_is_filled_with_one_value_for_the_new_students(office, 
     ]
     assert decide(office, run, "confirm").state == RunState.REFUSED  # nobody has decided about the first row
     assert "文件里没有认出这些列" in text_of(office, run) and '<details class="tr-map" open>' in text_of(office, run)
+    for city in ("上海", ""):
+        run = worked(decide(office, run, **{"value-city": city}))
+        assert run.options["constants"] == ({"city": city} if city else {})
     run = confirmed(worked(decide(office, run, **{"value-city": "重庆", "value-degree": "专科"})))
 
     assert (run.state, run.counts) == (RunState.DONE, {"new": 1, "unchanged": 1})
