@@ -40,7 +40,7 @@ def _keep_our_logging(**_: Any) -> None:
 
 @heartbeat_sent.connect
 def _say_alive(**_: Any) -> None:
-    """Say every few seconds that the main loop of a worker or of beat goes on: when nothing is heard, it is replaced.
+    """Say every few seconds that the main loop of a worker or of beat goes on: what listens replaces a silent one.
 
     That is systemd (``WatchdogSec``), or the health check of a container, which looks at the age of a file.
     """

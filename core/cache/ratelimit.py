@@ -14,16 +14,12 @@ from ipaddress import IPv6Address, IPv6Network
 
 from core.cache.valkey import client
 
-# Lua scripts, which Valkey runs without interruption. As separate commands, a process that is killed between INCRBY and
-# PEXPIRE would leave a counter without an end, and its caller locked out for ever.
+# Valkey runs a script without interruption. As separate commands, a process that is killed between INCRBY and PEXPIRE
+# would leave a counter without an end, and its caller locked out for ever.
 _HIT = """
 local n = redis.call('INCRBY', KEYS[1], ARGV[3])
 if n == tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if n <= tonumber(ARGV[1]) then return 0 end
-return redis.call('PTTL', KEYS[1])
-"""
-_WAIT = """
-if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then return 0 end
 return redis.call('PTTL', KEYS[1])
 """
 
@@ -38,7 +34,8 @@ def hit(key: str, *, limit: int, window_s: float, count: int = 1) -> int:
 
 def seconds_to_wait(key: str, *, limit: int) -> int:
     """Return what the next ``hit`` of ``key`` would return, without counting a call."""
-    return _seconds(client().eval(_WAIT, 1, _key(key), limit))
+    is_over = int(client().get(_key(key)) or 0) >= limit
+    return _seconds(client().pttl(_key(key))) if is_over else 0
 
 
 def forget(key: str) -> None:
