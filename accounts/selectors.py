@@ -120,7 +120,7 @@ def staff_names() -> list[tuple[int, str]]:
     return list(User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username"))
 
 
-def pks_of(*usernames: str) -> list[int]:
+def user_pks_of(*usernames: str) -> list[int]:
     """Return the keys of the users with these names, in the order in which they were made."""
     return list(User.objects.filter(username__in=usernames).order_by("pk").values_list("pk", flat=True))
 

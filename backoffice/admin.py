@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from accounts.selectors import pks_of, staff_names
+from accounts.selectors import staff_names, user_pks_of
 from backoffice.audit import KINDS, STAFF_ACTIONS, WATCHED, changes_of
 from backoffice.navigation import list_url, may_see
 from backoffice.periods import PERIODS, period_of
@@ -185,7 +185,7 @@ class ChangeAdmin(ReadOnlyRows, OfficeAdmin):
         if text := search_term.strip()[:MAX_SEARCH]:
             # Each condition has an index. A join with the actor would make PostgreSQL read all entries.
             beginning = Q(beginning__startswith=text[:BEGINNING])
-            same = Q(object_pk=text) | Q(cid=text) | Q(actor__in=pks_of(text))
+            same = Q(object_pk=text) | Q(cid=text) | Q(actor__in=user_pks_of(text))
             queryset = queryset.alias(beginning=Left("object_repr", BEGINNING)).filter(beginning | same)
         return queryset, False
 

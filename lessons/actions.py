@@ -26,7 +26,7 @@ from lessons.slips import slips_page
 from permissions.gate import read_only_set
 from practice.errors import InvitationInvalid
 from practice.selectors import practice_students
-from practice.services import class_end, entries_clear, entries_count, invitation_make, terms_forget
+from practice.services import entries_clear, entries_count, invitation_make, practice_class_end, terms_forget
 from shop.services.catalogue import catalogue_clear
 from students.invented import practice_add
 
@@ -87,7 +87,7 @@ class Click:
         return slips_page(self.request, self.class_name, slips) if slips else "这个班没有账号"
 
     def end(self) -> str:
-        number = class_end(class_name=self.class_name, now=times.now())
+        number = practice_class_end(class_name=self.class_name, now=times.now())
         return f"{self.class_name}：邀请码已失效，{number} 个账号的班级已经结束"
 
     def delete(self) -> str:

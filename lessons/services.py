@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.errors import ClassAccountsRefused
 from accounts.models import User
-from accounts.selectors import pks_of, users_of_class
+from accounts.selectors import user_pks_of, users_of_class
 from accounts.services.class_accounts import Slip, Trainee, class_accounts_create
 from core import times
 from core.registers import Register
@@ -42,7 +42,7 @@ def class_open(
     class_take(by, class_name)
     slips = class_accounts_create(class_name=class_name, trainees=trainees, roleid=roleid, scope=scope)
     accounts_link(slips, teaching_scope(by))
-    pks = pks_of(*(slip.username for slip in slips))
+    pks = user_pks_of(*(slip.username for slip in slips))
     practice_add(user_pks=pks, number=min(students, MAX_PRACTICE), now=times.now())
     terms_keep(class_name=class_name, roleid=roleid, scope=scope, students=students)
     return slips

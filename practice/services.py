@@ -95,7 +95,7 @@ def invitation_make(*, class_name: str, days: int, places: int, by: str, now: da
 
 
 @transaction.atomic
-def class_end(*, class_name: str, now: datetime) -> int:
+def practice_class_end(*, class_name: str, now: datetime) -> int:
     """End a class: nobody joins any more, and a practice server clears its accounts later; return how many."""
     Invitation.objects.filter(terms__class_name=class_name).delete()
     return users_of_class(class_name).update(ends_at=now + AFTER_CLASS)

@@ -203,7 +203,7 @@ def _fields(row: Any, *names: str) -> Body:
 
 
 @control_endpoint
-def calls(request: HttpRequest, body: Body) -> JsonResponse:
+def call_switches(request: HttpRequest, body: Body) -> JsonResponse:
     """GET tells which switches are on: the caller's own, and root all. POST sets one, ``{"off": true}`` ends it.
 
     The caller's token or phone says whose calls change. Root may name others: ``unid``, or ``class_name`` for a whole

@@ -20,7 +20,7 @@ urlpatterns = [
     path("control/pay", control.pay),
     path("control/deliver", control.deliver),
     path("control/trades", control.trades),
-    path("control/calls", control.calls),
+    path("control/calls", control.call_switches),
     path("pay/", pages.find, name="find"),
     path("pay/<str:token>/", pages.pay, name="pay"),
     # The paths of https://api.mch.weixin.qq.com that our side calls. It places orders by v2 and does all else by v3;

@@ -24,8 +24,8 @@ from practice.services import (
     OPENED_AN_HOUR,
     WRONG_A_MINUTE,
     account_join,
-    class_end,
     invitation_make,
+    practice_class_end,
     terms_forget,
     terms_keep,
 )
@@ -79,7 +79,7 @@ class TestAnInvitation:
         Invitation.objects.update(ends_at=timezone.now())
         assert envelope(join(api, newer.code)) == INVALID
         over = invite(root)
-        class_end(class_name="H5", now=timezone.now())
+        practice_class_end(class_name="H5", now=timezone.now())
         assert envelope(join(api, over.code)) == INVALID
         deleted = invite(root)
         terms_forget(class_name="H5")

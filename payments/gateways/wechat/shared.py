@@ -74,7 +74,7 @@ def refusal(name: str, message: str, http_status: int = 0) -> WeChatRefused:
     return kind("TRADE_ERROR" if kind is errors.AlreadyPaid else code, message)
 
 
-def storable(moment: datetime) -> datetime | None:
+def plausible_time(moment: datetime) -> datetime | None:
     """Return a time that says when money moved; None for one outside these centuries, which could not be read back."""
     return moment if 2000 <= moment.year < 2100 else None
 

@@ -15,7 +15,7 @@ from core.times import SHANGHAI
 from payments.errors import ProviderDown, ProviderUntrusted, WeChatRefused
 from payments.gateways.base import PaymentIntent, PaymentResult, PaymentTicket
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.shared import cut, plain, refusal, send, storable
+from payments.gateways.wechat.shared import cut, plain, plausible_time, refusal, send
 from payments.gateways.wechat.v3 import PAID_STATES, read_transaction
 
 # At DEBUG wechatpy writes the API key into the log.
@@ -66,7 +66,7 @@ def is_authentic(fields: Mapping[str, str], api_key: str) -> bool:
 def read_time(text: str, form: str = "%Y%m%d%H%M%S") -> datetime | None:
     """Read ``yyyyMMddHHmmss``, or another form, as Beijing time."""
     try:
-        return storable(datetime.strptime(text, form).replace(tzinfo=SHANGHAI))
+        return plausible_time(datetime.strptime(text, form).replace(tzinfo=SHANGHAI))
     except ValueError:
         return None
 

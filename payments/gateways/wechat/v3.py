@@ -27,7 +27,7 @@ from payments.gateways.base import Bill, PaymentResult, RefundResult
 from payments.gateways.wechat.bill import read_bill
 from payments.gateways.wechat.keys import Keyring, read_key
 from payments.gateways.wechat.merchant import Merchant
-from payments.gateways.wechat.shared import is_number, plain, refusal, send, storable
+from payments.gateways.wechat.shared import is_number, plain, plausible_time, refusal, send
 
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 MAX_AGE_S = 300
@@ -278,4 +278,4 @@ def read_time(text: Any) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
-    return storable(moment) if moment.tzinfo else None
+    return plausible_time(moment) if moment.tzinfo else None
