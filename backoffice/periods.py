@@ -63,7 +63,9 @@ class Days:
     def label(self) -> str:
         """Return the days as people call them: 2026年, 2026年第4季, 2026年11月."""
         year, month = self.first.year, self.first.month
-        names = {YEAR: f"{year}年", QUARTER: f"{year}年第{month // QUARTER + 1}季", 1: f"{year}年{month}月"}
+        names = {1: f"{year}年{month}月"}
+        names |= {QUARTER: f"{year}年第{month // QUARTER + 1}季"} if month % QUARTER == 1 else {}
+        names |= {YEAR: f"{year}年"} if month == 1 else {}
         return self.name or names.get(self.stride, self.title)
 
     def moved(self, sign: int) -> "Days":
