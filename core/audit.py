@@ -132,7 +132,8 @@ def _limit(actor_pk: int) -> None:
 def _take_over_burst(entry: LogEntry) -> None:
     """Put the entry in the place of the same caller's last one, if that is about the same fields a moment ago.
 
-    One from another address stays, and so does one that others of its action stand behind.
+    An entry from another address stays, and so does one whose request changed other rows as well, because 修改记录
+    shows all of these in one line.
     """
     last = LogEntry.objects.filter(content_type=entry.content_type, object_pk=entry.object_pk).order_by("-pk").first()
     if (
