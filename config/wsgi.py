@@ -17,16 +17,17 @@ from core.api.bodies import BLOCK, FILE_LIMIT, body_limit
 
 _django = get_wsgi_application()
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?(gb)?[^;]*', re.IGNORECASE)
+_ASTERISKS = re.compile(r"\*[\d*]*(?=\s*=)")
 MAX_LENGTH_DIGITS = 20  # Python refuses to read 4,300
 MAX_CONTENT_TYPE_LENGTH = 256  # a boundary has at most 70 characters
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     # A charset that is no text encoding ("base64", "idna") makes Django fail before any of our code runs. So remove it,
-    # because clients use UTF-8, but for GBK and its kin, which Windows writes: of them GB 18030 is the largest. Without
-    # its asterisks ("charset*0=base64", "x*=no-such''y") a parameter has one spelling, and no charset of its own.
+    # because clients use UTF-8, but for GBK and its kin, which Windows writes: of them GB 18030 is the largest.
+    # Without asterisks ("charset*0=base64", "x*=no-such''y") a name has one spelling, and its value no charset.
     if kind := environ.get("CONTENT_TYPE"):
-        kind = kind[:MAX_CONTENT_TYPE_LENGTH].replace("*", "")
+        kind = _ASTERISKS.sub("", kind[:MAX_CONTENT_TYPE_LENGTH])
         # Not of a GET, where Django would read the query by it, which is in UTF-8.
         encoding = "; charset=gb18030" if environ["REQUEST_METHOD"] == "POST" else ""
         environ["CONTENT_TYPE"] = _CHARSET.sub(lambda match: encoding if match[1] else "", kind)

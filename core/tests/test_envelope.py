@@ -113,6 +113,11 @@ class TestTransport:
     def test_a_parameter_that_is_written_with_asterisks_does_not_matter(self, db, roles, odd):
         assert sent_raw(LOGIN, b"username=li", f"{FORM}; {odd}")["msg"] == "没有传递用户名或者密码"
 
+    def test_a_boundary_may_be_of_asterisks(self, lbw):
+        body = f'--**\r\nContent-Disposition: form-data; name="token"\r\n\r\n{lbw.token}\r\n--**--\r\n'
+
+        assert sent_raw("/verify", body.encode(), "multipart/form-data;boundary=**")["msg"] == "校验成功"
+
     @pytest.mark.parametrize("charset", ["gbk", '"GB2312"', "gb18030"])
     @pytest.mark.parametrize(
         ("kind", "body"),
