@@ -141,32 +141,38 @@ def _figure(
 
 
 def _students(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:
-    scope, everybody, lately = scope.school, students_total(scope=scope), days_until(now)
+    everybody, scope = students_total(scope=scope), scope.school
     total = students_total(scope=scope)
     # Only where there are such students: the list then has more to filter.
     school = {"entered": SCHOOL} if total < everybody else {}
     hint = f"不含学员账号练习录入的 {everybody - total} 名" if school else ""
     yield Tile("学员", str(total), list_url("students.student", **school), hint=hint)
+    yield _new_students(now, period, scope, school)
+    yield _classes(scope, school)
+
+
+def _new_students(now: datetime, period: Period, scope: Scope, school: dict[str, str]) -> Tile:
+    lately = days_until(now)
     days = entries("day", min(lately[0], period.last_begins.date()), now.date(), scope)
     new, before = (
         sum(number for day, number in days.items() if first.date() <= day <= last.date())
         for first, last in period.spans
     )
     link = list_url("students.student", created_at__gte=period.begins.isoformat(), **school)
-    yield _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
+    return _figure("新增学员", new, before, period, link, [days.get(day, 0) for day in lately])
+
+
+def _classes(scope: Scope, school: dict[str, str]) -> Panel:
+    """Return the largest classes, each with its room."""
     sizes = [(name, number) for name, number in classes_present(scope).items() if number]
     present = sorted(sizes, key=lambda row: -row[1])[:CLASSES_SHOWN]
     usual, own = settings.CLASS_CAPACITY, class_capacities(name for name, _ in present)
     rooms = {name: own.get(name, usual) for name, _ in present}
-    rows = [
-        Row(
-            name, number, list_url("students.student", **{"class": name, "state": PRESENT}, **school), f"/{rooms[name]}"
-        )
-        for name, number in present
-    ]
+    links = {name: list_url("students.student", **{"class": name, "state": PRESENT}, **school) for name, _ in present}
+    rows = [Row(name, number, links[name], f"/{rooms[name]}") for name, number in present]
     full = max([*rooms.values(), *(row.number for row in rows)], default=usual)
     hint, page = f"在册 / 容量，没填的按 {usual}", list_url("students.student", **school)
-    yield Panel("各班学员", rows, full, hint=hint, link=page, empty="还没有学员")
+    return Panel("各班学员", rows, full, hint=hint, link=page, empty="还没有学员")
 
 
 def _orders(now: datetime, period: Period, scope: Scope) -> Iterator[Tile | Panel]:

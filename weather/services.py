@@ -74,12 +74,9 @@ def weather_sync(*, now: datetime, force: bool = False) -> WeatherRecord | None:
     :raises WeatherFault: the provider gave no weather; the account's row says why.
     """
     account = account_get()
-    row = WeatherAccount.objects.filter(pk=account.pk)
-    # A failure of the slot before does not count. An attempt in the future is one of a machine with a wrong clock.
-    latest = {"last_attempt_at__range": (max(now - SYNC_PAUSE, slot_start(now)), now + SYNC_PAUSE)}
-    # The statement is the claim: of two processes that sync at the same moment only one changes the row.
-    if not force and not (account.is_due(now) and row.exclude(**latest).update(last_attempt_at=now)):
+    if not force and not (account.is_due(now) and _sync_claim(account, now)):
         return None
+    row = WeatherAccount.objects.filter(pk=account.pk)
     try:
         record = record_fetch(account.credentials, account.city_name, now=now)
     except WeatherFault as fault:
@@ -89,6 +86,17 @@ def weather_sync(*, now: datetime, force: bool = False) -> WeatherRecord | None:
     row.update(last_attempt_at=now, **_success(account.city_name, now))
     log.info("weather synced", city=record.city, update_time=record.update_time)
     return record
+
+
+def _sync_claim(account: WeatherAccount, now: datetime) -> bool:
+    """Let this process alone sync; False if another one began to less than ``SYNC_PAUSE`` ago, in this slot.
+
+    An attempt later than ``SYNC_PAUSE`` from now is one of a machine with a wrong clock, and does not count.
+    """
+    earliest = max(now - SYNC_PAUSE, slot_start(now))
+    rows = WeatherAccount.objects.filter(pk=account.pk).exclude(last_attempt_at__range=(earliest, now + SYNC_PAUSE))
+    # One statement asks and claims: of two processes at the same moment only one changes the row.
+    return bool(rows.update(last_attempt_at=now))
 
 
 def _success(city: str, now: datetime) -> dict[str, Any]:

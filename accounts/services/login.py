@@ -14,9 +14,9 @@ count. So a few guesses may pass a limit, at most as many as the server has thre
 """
 
 import hashlib
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import redis
 import structlog
@@ -92,7 +92,8 @@ def _require_captcha(username: str, user: User | None, context: LoginContext) ->
     :raises TooManyFailures: too many wrong passwords and no right captcha; says how long to wait without one.
     """
     try:
-        wait_s = max(ratelimit.seconds_to_wait(key, limit=limit) for key, limit in _counters(username, user, context))
+        counters = _counters(username, user, context)
+        wait_s = max(ratelimit.seconds_to_wait(counter.key, limit=counter.limit) for counter in counters)
         if wait_s and not context.captcha.spend():
             raise TooManyFailures(wait_s)
     except redis.RedisError:
@@ -101,30 +102,58 @@ def _require_captcha(username: str, user: User | None, context: LoginContext) ->
 
 def _count_failure(username: str, user: User | None, context: LoginContext) -> None:
     with suppress(redis.RedisError):  # _require_captcha has logged it
-        for key, limit in _counters(username, user, context):
-            ratelimit.hit(key, limit=limit, window_s=WINDOW_S)
+        for counter in _counters(username, user, context):
+            ratelimit.hit(counter.key, limit=counter.limit, window_s=WINDOW_S)
 
 
 def _forgive_failures(user: User, context: LoginContext) -> None:
-    """After a right password: reset the first counter, and remember the address as known for this account."""
+    """After a right password: reset this caller's own counter, and remember the address as known for this account."""
     with suppress(redis.RedisError):  # _require_captcha has logged it
-        ratelimit.forget(next(_counters(user.username, user, context))[0])
+        own = _own_counter(user.username, _device(user.username, user, context), context)
+        ratelimit.forget(own.key)
         client().set(_known_key(_digest(user.username), context), 1, ex=KNOWN_FOR_S)
 
 
-def _counters(username: str, user: User | None, context: LoginContext) -> Iterator[tuple[str, int]]:
-    """Yield the counters that a wrong password increments and a login asks, each with its limit."""
-    name, device = _digest(username), context.devices.get(username, "")
-    devices_key = f"login:devices:{name}"
-    is_known = user is not None and device.startswith(f"{user.epoch}.")
-    if is_known and not ratelimit.seconds_to_wait(devices_key, limit=DEVICES_LIMIT):
-        yield f"login:device:{name}:{device}", PAIR_LIMIT
-        yield devices_key, DEVICES_LIMIT
-        return
-    yield f"login:pair:{name}:{context.network}", PAIR_LIMIT
-    if not client().exists(_known_key(name, context)):
-        yield f"login:address:{context.network}", ADDRESS_LIMIT
-        yield f"login:account:{name}", ACCOUNT_LIMIT
+class Counter(NamedTuple):
+    """Counts wrong passwords under a key of Valkey."""
+
+    key: str
+    limit: int
+
+
+def _counters(username: str, user: User | None, context: LoginContext) -> list[Counter]:
+    """Return the counters that a wrong password increments and a login asks."""
+    name, device = _digest(username), _device(username, user, context)
+    own = _own_counter(username, device, context)
+    if device:
+        return [own, Counter(_devices_key(name), DEVICES_LIMIT)]
+    if client().exists(_known_key(name, context)):
+        return [own]
+    address = Counter(f"login:address:{context.network}", ADDRESS_LIMIT)
+    return [own, address, Counter(f"login:account:{name}", ACCOUNT_LIMIT)]
+
+
+def _own_counter(username: str, device: str, context: LoginContext) -> Counter:
+    """Return the counter of this device, or of this address where there is none, for one account."""
+    name = _digest(username)
+    key = f"login:device:{name}:{device}" if device else f"login:pair:{name}:{context.network}"
+    return Counter(key, PAIR_LIMIT)
+
+
+def _device(username: str, user: User | None, context: LoginContext) -> str:
+    """Return the device if it has logged in as this user with the present password, and "" for any other.
+
+    Once the user's devices together have reached their limit, none counts as known.
+    """
+    device = context.devices.get(username, "")
+    if user is None or not device.startswith(f"{user.epoch}."):
+        return ""
+    is_over = ratelimit.seconds_to_wait(_devices_key(_digest(username)), limit=DEVICES_LIMIT)
+    return "" if is_over else device
+
+
+def _devices_key(name: str) -> str:
+    return f"login:devices:{name}"
 
 
 def _known_key(name: str, context: LoginContext) -> str:

@@ -215,22 +215,31 @@ def _keep(differences: Sequence[Difference], mch_id: str, day: date, now: dateti
         # One query for both: two runs that lock the same rows lock them in the same order.
         of_day = Q(mch_id=mch_id, day=day)
         rows = Difference.objects.select_for_update().filter(of_day | Q(ending=Ending.OPEN)).order_by("pk")
-        earlier, new = {_key(row): row for row in rows}, []
+        earlier = {_key(row): row for row in rows}
+        keys = {_key(difference) for difference in differences}
         for difference in differences:
-            before = earlier.pop(_key(difference), None)
-            if before is None:
-                new.append(difference)
-            elif before.ending == Ending.GONE or _facts(before) != _facts(difference):
-                # It differs in another way, or again: staff must look at it.
-                difference.pk, difference.found_at = before.pk, before.found_at
-                difference.note = before.note
-                difference.save()
-        Difference.objects.bulk_create(new, batch_size=CHUNK)
-        find = ours_by_number(earlier.values())
-        for row in earlier.values():
-            is_of_day = (row.mch_id, row.day) == (mch_id, day)
-            if not row.ending and (is_of_day or not still_differs(row, find(row.out_trade_no, row.out_refund_no))):
-                difference_end(row, Ending.GONE, COMPARISON, now, row.note)
+            if before := earlier.get(_key(difference)):
+                _replace(before, difference)
+        added = [difference for difference in differences if _key(difference) not in earlier]
+        Difference.objects.bulk_create(added, batch_size=CHUNK)
+        rest = [row for key, row in earlier.items() if key not in keys and not row.ending]
+        _end_gone(rest, mch_id, day, now)
+
+
+def _replace(before: Difference, difference: Difference) -> None:
+    """Store a difference that is known already, if it differs in another way, or again: staff must look at it."""
+    if before.ending == Ending.GONE or _facts(before) != _facts(difference):
+        difference.pk, difference.found_at, difference.note = before.pk, before.found_at, before.note
+        difference.save()
+
+
+def _end_gone(rows: Sequence[Difference], mch_id: str, day: date, now: datetime) -> None:
+    """End those of the open rows that a comparison did not find again: all of its day, of others what agrees now."""
+    find = ours_by_number(rows)
+    for row in rows:
+        is_of_day = (row.mch_id, row.day) == (mch_id, day)
+        if is_of_day or not still_differs(row, find(row.out_trade_no, row.out_refund_no)):
+            difference_end(row, Ending.GONE, COMPARISON, now, row.note)
 
 
 def _key(difference: Difference) -> tuple[str, date, str, str]:

@@ -132,20 +132,37 @@ def _row_of(
         errors = (f"{line.fields[field].label}：{texts[0]}" for field, texts in line.errors.items())
         raise ProductInvalid("；".join(errors))
     values = line.cleaned_data
+    if values["price"]:
+        values["price"] = values["price"].quantize(FEN)
     matches = products.get(("number", values["number"]) if values["number"] else ("name", values["name"]), [])
     if len(matches) > 1:
         raise ProductInvalid(f"有 {len(matches)} 件商品叫这个名称，请填商品编号")
-    if not matches and values["number"]:
-        raise ProductInvalid("没有这个商品编号")
-    price, expected = values["price"] and values["price"].quantize(FEN), values["expected"]
-    row = _row(matches[0], price) if matches else GoodsRow(name, price=str(price or ""))
-    row.reason, row.counted, row.arrived = values["reason"], values["counted"], values["arrived"] or 0
     if matches:
-        row.expected = row.expected if expected is None else expected
-        return row
-    row.category_id = categories.get(values["category"], "")
-    row.counted = expected if row.counted is None else row.counted
-    if not (name and row.price and row.category_id):
+        return _row_of_known(matches[0], values)
+    if values["number"]:
+        raise ProductInvalid("没有这个商品编号")
+    return _row_of_new(name, values, categories)
+
+
+def _row_of_known(product: Product, values: dict[str, Any]) -> GoodsRow:
+    row = _row(product, values["price"])
+    row.reason, row.counted, row.arrived = values["reason"], values["counted"], values["arrived"] or 0
+    if values["expected"] is not None:
+        row.expected = values["expected"]
+    return row
+
+
+def _row_of_new(name: str, values: dict[str, Any], categories: dict[str, str]) -> GoodsRow:
+    """Return the row of a product that is to be added. Its stock is what was counted, else what the sheet expects."""
+    row = GoodsRow(
+        name,
+        price=str(values["price"] or ""),
+        category_id=categories.get(values["category"], ""),
+        counted=values["expected"] if values["counted"] is None else values["counted"],
+        arrived=values["arrived"] or 0,
+        reason=values["reason"],
+    )
+    if not (row.name and row.price and row.category_id):
         raise ProductInvalid("没有这件商品；要新增，请填名称、价格和一个已有的类目")
     if row.pieces > MAX_STOCK:
         raise ProductInvalid(f"库存最多 {MAX_STOCK} 件")
