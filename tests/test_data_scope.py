@@ -231,7 +231,8 @@ def test_the_back_office_shows_what_the_scope_shows(offices, scope):
         state="paid", pay_status=1, sweep_at=None
     )  # the first page tells what sold most
     pages = ["/admin/students/student/", "/admin/students/student/?q=李", "/admin/shop/product/", "/admin/",
-             "/admin/students/student/print/", "/admin/students/student/export/?format=csv"]  # fmt: skip
+             "/admin/students/student/print/", "/admin/students/student/export/?format=csv",
+             "/admin/students/student/add/"]  # fmt: skip
 
     texts = [b"".join(browser.get(page)).decode() for page in pages]
 
