@@ -8,6 +8,7 @@ import pytest
 from auditlog.models import LogEntry
 from django.utils import timezone
 
+from accounts.models import User
 from runs import work
 from runs.errors import RunNotReady
 from runs.work import SILENCE, progress_end, progress_read, progress_write
@@ -19,6 +20,7 @@ from students.runs import run_undo, runs_purge, runs_resume
 from students.services import student_edit
 from students.tasks import transfer_work
 from students.tests.factories import FIELDS, student, students
+from students.tests.test_class_steps import accounts
 from students.tests.transfers import LIST, checked, line, page_of, question, sheet, text_of, undone, worked
 from students.transfer import deletion
 from tests.kit import encoded, meanwhile, posted, posted_of
@@ -71,22 +73,25 @@ class TestTheWay:
 
     def test_of_one_from_its_page_whose_undo_lists_whose_number_is_taken_and_happens_once(self, office):
         one, two = people(2)
+        accounts("H1", one, two)
         page = office.get(f"{LIST}{one.pk}/delete/")
         assert "确认删除 1 名学员" in page.content.decode() and Student.objects.count() == 2
         office.post(f"{LIST}{one.pk}/delete/", posted_of(page))
         first = worked(TransferRun.objects.get())
         assert Student.objects.get() == two and counts_wrong() == []
         undone(first)
-        assert Student.objects.filter(pk=one.pk, sid=one.sid).exists()
+        assert Student.objects.get(pk=one.pk, sid=one.sid).account.username == one.sid.lower()
 
         run = worked(confirmed(office))
-        student(name="后来", sid=one.sid).save()
+        student(name="后来", sid=one.sid, account=User.objects.get(username=two.sid.lower())).save()
         undone(run)
 
         assert kinds(run) == {one.pk: RowKind.KEPT, two.pk: RowKind.UNDONE}
         text = text_of(office, run)
         assert "1 名无法撤销" in text and "已经属于另一名学员" in text and one.name in text
-        assert {person.name for person in Student.objects.all()} == {"后来", two.name}
+        assert {person.name: bool(person.account_id) for person in Student.objects.all()} == {
+            "后来": True, two.name: False,
+        }  # fmt: skip
         with pytest.raises(RunNotReady):
             undone(run)
         Student.objects.all().delete()

@@ -18,7 +18,6 @@ from runs.work import run_restart
 from students.counts import counts_wrong
 from students.models import ArchivedStudent, RowKind, RunState, Student, StudentEvent
 from students.runs import run_confirm, source_of
-from students.services import student_edit
 from students.tests.factories import student, students
 from students.tests.test_class_steps import accounts
 from students.tests.transfers import (
@@ -38,7 +37,7 @@ from students.tests.transfers import (
 from students.transfer.import_apply import import_confirm
 from tests.kit import PageForm, encoded, logged_in, meanwhile
 from uploads.limits import MAX_BYTES
-from uploads.models import ImageUse
+from uploads.models import ImageUse, Upload
 
 pytestmark = pytest.mark.django_db
 HEAD = ["姓名", "班级", "城市", "年龄", "学历"]
@@ -84,6 +83,8 @@ def test_people_are_recognised_and_those_who_left_are_shown_but_none_whom_a_trai
 @pytest.mark.parametrize("fate", ["archive", "withdraw"])
 def test_a_week_is_written_and_taken_back_with_those_who_left(people, office, root, sent_tasks, fate):
     accounts("H51901", people["周杰"], people["吴磊"])
+    picture = Upload.objects.create(name="a.png", size_bytes=1, width=1, height=1, created_at=timezone.now())
+    ImageUse.objects.create(owner=people["谭鹏"].owner_ref, upload=picture)
     before = list(Student.objects.order_by("pk").values())
     li = Student.objects.get(name="李雷")
     run = checked(WEEK, root.user)
@@ -102,7 +103,9 @@ def test_a_week_is_written_and_taken_back_with_those_who_left(people, office, ro
     assert Student.objects.get(name="吴磊").state == "studying"
     users = User.objects.exclude(class_name="").order_by("nickname").values_list("nickname", "is_active")
     assert list(users) == [("吴磊", True), ("周杰", False)]
-    assert StudentEvent.objects.filter(kind="moved", student_pk=li.pk, run_pk=run.pk).exists()
+    events = StudentEvent.objects.filter(run_pk=run.pk).values_list("student_pk", "kind")
+    left = {"archive": "archived", "withdraw": "withdrawn"}[fate]
+    assert {*events} == {(li.pk, "moved"), (people["周杰"].pk, left)}
 
     undone(run, root.user)
 
@@ -115,6 +118,7 @@ def test_a_week_is_written_and_taken_back_with_those_who_left(people, office, ro
         one | {"account_id": Student.objects.get(pk=one["id"]).account_id} for one in before
     ]
     assert not User.objects.filter(is_active=False).exists() and not StudentEvent.objects.exists()
+    assert ImageUse.objects.get().owner == people["谭鹏"].owner_ref  # no picture of this import
 
 
 def test_rows_and_columns_are_chosen(people, office, root, sent_tasks):
@@ -305,15 +309,16 @@ def test_of_two_imports_of_one_list_at_an_instant_one_adds_it(monkeypatch, is_lo
         assert worked(second).counts == {"unchanged": 1}
 
 
-def test_a_leaver_who_was_moved_since_stays(people, office, root, sent_tasks):
+@pytest.mark.parametrize("since", [{"class_name": "H9"}, {"state": "withdrawn"}])
+def test_a_leaver_who_was_moved_or_has_left_since_stays(people, office, root, sent_tasks, since):
     run = checked(sheet(row("谭鹏"), head=HEAD), root.user)
-    student_edit(sid=people["周杰"].sid, changes={"class_name": "H9"}, now=timezone.now())
+    Student.objects.filter(pk=people["周杰"].pk).update(**since)
     decide(office, run, leavers="archive")
     decide(office, run, "confirm")
     worked(run)
 
     assert run.counts == {"unchanged": 1, "left": 3, "skipped": 1}
-    assert Student.objects.get(pk=people["周杰"].pk).class_name == "H9" and ArchivedStudent.objects.count() == 3
+    assert Student.objects.filter(pk=people["周杰"].pk, **since).exists() and ArchivedStudent.objects.count() == 3
 
 
 # --- Workbooks of several sheets, with merged cells and pictures ---
