@@ -79,25 +79,39 @@ def name_actor(instance: Any, **_: Any) -> None:
 
     A task has no address, and a user only where it names one itself.
     """
-    request: Any = present_request()
     if instance.pk:
         return
+    request: Any = present_request()
     if request is None:
         if instance.actor_id:  # a task does what a person has asked for
             instance.additional_data = part_mark(instance)
         return
     instance.remote_addr = address_now()
-    # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
-    user = getattr(request, "user", None)
-    if instance.actor_id is None and user is not None and user.is_authenticated:
-        instance.actor_id = user.pk
+    if instance.actor_id is None:
+        instance.actor_id = _user_pk(request)
     if hasattr(request, "audit_begun"):  # a client may send the id of an earlier request again
         instance.additional_data = part_mark(instance)
     request.audit_begun = True
     if instance.actor_id and not request.path_info.startswith("/admin/"):
-        _limit(instance.actor_id)
-        if instance.action == LogEntry.Action.UPDATE:
-            _take_over_burst(instance)
+        _call_entry_keep_small(instance)
+
+
+def _user_pk(request: Any) -> int | None:
+    """Return the key of who sends the request; None if nobody is logged in."""
+    # In the back office a ``User``; in the API a ``Principal``, which REST framework sets on Django's request too.
+    user = getattr(request, "user", None)
+    return user.pk if user is not None and user.is_authenticated else None
+
+
+def _call_entry_keep_small(entry: LogEntry) -> None:
+    """Keep the calls of one user from filling the trail: limit their entries, and join those of a burst."""
+    _limit(entry.actor_id)
+    if entry.action != LogEntry.Action.UPDATE:
+        return
+    last = LogEntry.objects.filter(content_type=entry.content_type, object_pk=entry.object_pk).order_by("-pk").first()
+    if last is not None and _continues(entry, last):
+        entry.changes = {name: [last.changes[name][0], after] for name, (_, after) in entry.changes.items()}
+        last.delete()
 
 
 def address_now() -> str | None:
@@ -129,23 +143,19 @@ def _limit(actor_pk: int) -> None:
         pass  # changes are made without Valkey, too
 
 
-def _take_over_burst(entry: LogEntry) -> None:
-    """Put the entry in the place of the same caller's last one, if that is about the same fields a moment ago.
+def _continues(entry: LogEntry, last: LogEntry) -> bool:
+    """Tell whether an entry may take the place of the row's last one: the same caller, a moment ago, the same fields.
 
     An entry from another address stays, and so does one whose request changed other rows as well, because 修改记录
     shows all of these in one line.
     """
-    last = LogEntry.objects.filter(content_type=entry.content_type, object_pk=entry.object_pk).order_by("-pk").first()
-    if (
-        last is not None
-        and (last.actor_id, last.action, last.remote_addr) == (entry.actor_id, entry.action, entry.remote_addr)
-        and last.timestamp > times.now() - BURST
-        and last.changes.keys() == entry.changes.keys()
-        and not any(isinstance(values, dict) for values in entry.changes.values())  # of a relation to many
-        and not LogEntry.objects.filter(cid=last.cid).exclude(pk=last.pk).exists()
-    ):
-        entry.changes = {name: [last.changes[name][0], after] for name, (_, after) in entry.changes.items()}
-        last.delete()
+    if (last.actor_id, last.action, last.remote_addr) != (entry.actor_id, entry.action, entry.remote_addr):
+        return False
+    if last.timestamp <= times.now() - BURST or last.changes.keys() != entry.changes.keys():
+        return False
+    if any(isinstance(values, dict) for values in entry.changes.values()):  # of a relation to many
+        return False
+    return not LogEntry.objects.filter(cid=last.cid).exclude(pk=last.pk).exists()
 
 
 def mask(value: str) -> str:

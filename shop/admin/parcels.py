@@ -1,9 +1,6 @@
 """The parcels of orders: a form in which numbers are typed, scanned, pasted, or taken from a courier's sheet."""
 
-import re
-import unicodedata
-from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 from django.forms.widgets import Script
@@ -13,15 +10,14 @@ from django.utils.safestring import SafeString
 
 from core import times
 from core.admin.buttons import ButtonForm
-from core.admin.phones import are_phones_whole, phone_masked, phone_shown
 from core.admin.tables import table
 from core.money import number_typed
-from core.sheets.read import Rows, SheetRefused, rows_sent
+from core.sheets.read import SheetRefused, rows_sent
 from permissions.scope import scope_of
+from shop.admin.parcel_sheets import MAX_PROBLEMS, MAX_QUOTED, SheetParcel, parcels_of
 from shop.models import Courier, NoParcel, Order
 from shop.models.courier import NUMBER_RULE, NUMBERS, TRACKING_LENGTH, courier_of, parcel_number
 from shop.order_states import GOING_BACK
-from shop.services.order_paid import ORDER_NUMBER
 from shop.services.parcels import Parcel, parcels_doubted, parcels_refused
 
 BY_HAND, LATER = ":hand", ":later"
@@ -29,7 +25,6 @@ NO_COURIER = {BY_HAND: NoParcel.BY_HAND, LATER: NoParcel.LATER}  # choices besid
 _CHOICES = {str(reason): name for name, reason in NO_COURIER.items()}
 TITLES = ("快递单号", "快递公司", "快递费（元）")
 LAST_COURIER = "last_courier"  # of this session: the next parcels usually go by the same
-MAX_PROBLEMS, MAX_QUOTED = 20, 200
 
 
 class TrackingField(forms.CharField):
@@ -65,35 +60,42 @@ class ParcelForm(ButtonForm):
         css = {"all": ["backoffice/transfer.css", "backoffice/orders.css"]}
 
     def build(self) -> None:
-        data: Any = self.data
-        # Those of the last sheet are posted along, so that a refused confirmation does not lose them.
-        problems = [*dict.fromkeys(data.getlist("problem"))][: MAX_PROBLEMS + 1] if self.is_bound else []
-        self.problems, self.filled, self.doubted = [text[: 2 * MAX_QUOTED] for text in problems], 0, ""
+        self.problems, self.filled, self.doubted = self._problems_posted(), 0, ""
         names = Courier.objects.filter(is_active=True).values_list("name", flat=True)
         self.couriers = list(dict.fromkeys([*names, *filter(None, (order.express_company for order in self.rows))]))
         self.file = self.request.FILES.get("sheet")
         self.fills = self.is_bound and bool(self.file or self.data.get("pasted", "").strip())
         if self.fills:
             self._fill_in()
-        choices = [("", "请选择"), *((name, name) for name in self.couriers)]
-        choices += [(name, reason.label) for name, reason in NO_COURIER.items()]
-        usual = "" if self.is_correction else self.request.session.get(LAST_COURIER, "")
         for order in self.rows:
-            number = TrackingField(order.express_no, **{"data-tracking": "sent" if self.is_correction else ""})
-            courier = forms.ChoiceField(choices=choices, required=False, initial=_courier_shown(order) or usual)
-            number.disabled = courier.disabled = is_over(order)
-            fee = forms.DecimalField(
-                required=False,
-                min_value=0,
-                max_digits=8,
-                decimal_places=2,
-                initial=order.courier_fee,
-                widget=forms.TextInput({"data-fee": "", "inputmode": "decimal", "size": "7", "autocomplete": "off"}),
-            )
-            for name, title, field in zip(_parcel_names(order), TITLES, (number, courier, fee), strict=True):
+            for name, title, field in zip(_parcel_names(order), TITLES, self._fields_of(order), strict=True):
                 field.widget.attrs["aria-label"] = f"订单 {order} 的{title}"
                 self.fields[name] = field
         self.in_table = self.fields.keys()
+
+    def _problems_posted(self) -> list[str]:
+        """Return those of the last sheet: they are posted along, so that a refused confirmation does not lose them."""
+        data: Any = self.data
+        problems = dict.fromkeys(data.getlist("problem")) if self.is_bound else ()
+        return [text[: 2 * MAX_QUOTED] for text in problems][: MAX_PROBLEMS + 1]
+
+    def _fields_of(self, order: Order) -> tuple[forms.Field, forms.Field, forms.Field]:
+        """Make the fields of an order's parcel: its number, its courier and the fee."""
+        number = TrackingField(order.express_no, **{"data-tracking": "sent" if self.is_correction else ""})
+        usual = "" if self.is_correction else self.request.session.get(LAST_COURIER, "")
+        choices = [("", "请选择"), *((name, name) for name in self.couriers)]
+        choices += [(name, reason.label) for name, reason in NO_COURIER.items()]
+        courier = forms.ChoiceField(choices=choices, required=False, initial=_courier_shown(order) or usual)
+        number.disabled = courier.disabled = is_over(order)
+        fee = forms.DecimalField(
+            required=False,
+            min_value=0,
+            max_digits=8,
+            decimal_places=2,
+            initial=order.courier_fee,
+            widget=forms.TextInput({"data-fee": "", "inputmode": "decimal", "size": "7", "autocomplete": "off"}),
+        )
+        return number, courier, fee
 
     def _fill_in(self) -> None:
         """Put the parcels of the sheet or the text into the posted data."""
@@ -107,14 +109,18 @@ class ParcelForm(ButtonForm):
         for order in self.rows:
             if parcel := parcels.get(order.pk):
                 number, courier, fee = _parcel_names(order)
-                guess = courier_of(parcel.number.upper())
-                alike = (name for name in self.couriers if name[:2] == parcel.courier[:2])  # 极兔 is 极兔速递
-                guesses = (name for name in (parcel.courier, guess, *alike) if name in self.couriers)
-                is_known = order.express_no == parcel_number(parcel.number)
                 data[number] = parcel.number
-                data[courier] = order.express_company if is_known else next(guesses, "")
+                data[courier] = self._courier_guessed(order, parcel)
                 data[fee] = number_typed(parcel.fee) or data.get(fee, "")
         self.data = data
+
+    def _courier_guessed(self, order: Order, parcel: SheetParcel) -> str:
+        """Return the courier that the sheet names, else that of the number's form, else one of a like name, or ""."""
+        if order.express_no == parcel_number(parcel.number):
+            return order.express_company
+        alike = (name for name in self.couriers if name[:2] == parcel.courier[:2])  # 极兔 is 极兔速递
+        guesses = (parcel.courier, courier_of(parcel.number.upper()), *alike)
+        return next((name for name in guesses if name in self.couriers), "")
 
     def is_valid(self) -> bool:
         return super().is_valid() and not self.fills
@@ -173,104 +179,3 @@ def _courier_shown(order: Order) -> str:
 def _parcel_names(order: Order) -> tuple[str, str, str]:
     """Name the order's fields: of the parcel's number, of its courier, and of the courier's fee."""
     return f"express_no_{order.pk}", f"express_company_{order.pk}", f"courier_fee_{order.pk}"
-
-
-# --- Which parcel is whose: a courier's own export, or two columns that were copied in a spreadsheet ---
-MAX_HEAD_ROW = 10
-# What couriers call a column. Where a sheet has several of these columns, the name that comes first here counts.
-_HEADS = {
-    "parcel": "快递单号 运单号 运单号码 运单编号 快递运单号 物流单号 物流运单号 快件单号 邮件号 单号",
-    "order": "订单号 订单编号 商家订单号 客户订单号 商户订单号 外部订单号 平台订单号 参考号",
-    "phone": "收件人电话 收件电话 收件人手机 收件手机 收件人手机号 收件人联系方式 收方电话 收方手机 电话 手机 手机号",
-    "courier": "快递公司 快递公司名称 快递 物流公司 承运商 承运商名称",
-    "fee": "快递费 运费 邮费 快递费用 快递运费 运费金额 运费合计 费用 应付金额",
-}
-_WITH_COUNTRY = re.compile(r"86(1\d{10})")
-
-
-class SheetParcel(NamedTuple):
-    """A parcel as the sheet writes it."""
-
-    number: str
-    courier: str
-    fee: str
-
-
-def parcels_of(orders: list[Order], rows: Rows) -> tuple[dict[int, SheetParcel], list[str]]:
-    """Return the parcels by the keys of their orders, and each row that fits none of ``orders`` with the reason."""
-    parcels: dict[int, SheetParcel] = {}
-    problems = []
-    names = _names(orders)
-    heads = [_places(texts) for _, texts in rows[:MAX_HEAD_ROW]]
-    head = next((at for at, places in enumerate(heads) if places.keys() - {"courier"} > {"parcel"}), None)
-    places = {} if head is None else heads[head]
-    for row, texts in rows if head is None else rows[head + 1 :]:
-        cells = _by_places(texts, places)
-        if not places.keys() & {"order", "phone"}:  # no heads; or those of a bill, which has parcels and fees
-            cells = _by_order(texts, names) | cells
-        if not any(cells.values()):
-            continue
-        parcel = SheetParcel(*(cells.get(name, "") for name in ("parcel", "courier", "fee")))
-        keys = [_name(cells.get("order", "")), _sent_under(parcel.number), _name(cells.get("phone", ""))]
-        # The parcel of an order that is not here must not go to another order of the same buyer.
-        keys = keys[:1] if ORDER_NUMBER.fullmatch(keys[0]) else keys
-        matches = next((names[key] for key in keys if key in names), [])
-        if problem := _problem(parcel, matches, parcels):
-            quoted = dict.fromkeys(filter(None, cells.values()))  # without heads of orders the number is there twice
-            problems.append(f"第 {row} 行 {' '.join(quoted)[:MAX_QUOTED]}：{problem}")
-        else:
-            parcels[matches[0].pk] = parcel
-    more = len(problems) - MAX_PROBLEMS
-    return parcels, [*problems[:MAX_PROBLEMS], *([f"另有 {more} 行没有填入"] if more > 0 else [])]
-
-
-def _places(texts: list[str]) -> dict[str, int]:
-    heads = [re.sub(r"[\W_]|元\W?$", "", text) for text in texts]
-    columns = {name: [heads.index(word) for word in words.split() if word in heads] for name, words in _HEADS.items()}
-    return {name: places[0] for name, places in columns.items() if places}
-
-
-def _by_places(texts: list[str], places: dict[str, int]) -> dict[str, str]:
-    return {name: texts[at].strip() for name, at in places.items() if at < len(texts)}
-
-
-def _by_order(texts: list[str], names: dict[str, list[Order]]) -> dict[str, str]:
-    """Find in a row without heads what names the order, else the first text; the next text is the parcel's number."""
-    numbers = [text for text in texts if ORDER_NUMBER.fullmatch(_name(text))]
-    order = [*numbers, *(text for text in texts if _name(text) in names), texts[0]][0]
-    return {"order": order, "parcel": next((text for text in texts if text and text != order), "")}
-
-
-def _problem(parcel: SheetParcel, matches: list[Order], parcels: dict[int, SheetParcel]) -> str:
-    if not parcel.number:
-        return "没有快递单号"
-    if not matches:
-        return "不是这里的订单"
-    if len(matches) > 1:
-        return f"{len(matches)} 个订单是这个电话或单号，请写订单号"
-    other = parcels.get(matches[0].pk, parcel)
-    fee = f" 快递费 {other.fee}" if other.fee else ""
-    return "" if other == parcel else f"这个订单已经有单号 {other.number}{fee}"
-
-
-def _names(orders: list[Order]) -> dict[str, list[Order]]:
-    """Return the orders by what a sheet may call them: number, parcel, or phone, which couriers mask as we do."""
-    names: dict[str, list[Order]] = defaultdict(list)
-    for order in orders:
-        sent_under = _sent_under(order.express_no)
-        for name in {order.order_id, sent_under, phone_shown(order), phone_masked(order.phone)} - {""}:
-            names[name].append(order)
-    return dict(names)
-
-
-def _sent_under(number: str) -> str:
-    """Return the name of an order that has left under this number: one that no text in a sheet is taken for."""
-    known = parcel_number(number)
-    return f"#{known}" if known else ""
-
-
-def _name(text: str) -> str:
-    name = re.sub(r"[^0-9A-Za-z*]", "", unicodedata.normalize("NFKC", text))
-    name = _WITH_COUNTRY.sub(r"\1", name) if len(name) == 13 else name
-    # Who may not see whole phones must not find them out by trying: for them a sheet's phones are masked, too.
-    return phone_masked(name) if len(name) == 11 and not are_phones_whole(Order) else name
