@@ -264,7 +264,8 @@
     }
     for (const [key, form] of forms) {
       guard(form, key, owner);
-      for (const field of form.querySelectorAll("input[maxlength], textarea[maxlength]")) if (field.maxLength > 0) count(field);
+      // A shorter one is a number, such as an identity card, which has its full length where it is right.
+      for (const field of form.querySelectorAll("input[maxlength], textarea[maxlength]")) if (field.maxLength > 20) count(field);
     }
     for (const leave of document.querySelectorAll("form[action$='/logout/']")) leave.addEventListener("submit", forget);
   }

@@ -20,6 +20,7 @@ def test_a_form_survives_the_end_of_the_session(page, running):
     page.locator("#id_class_name").select_option("__new__")
     page.locator("[name=class_name_new]").fill("h59999 ")
     page.locator("#id_name").fill("谭" * 60)
+    page.locator("#id_id_card").fill("11010519491231002X")  # as long as it may be, as it should
     assert "60 / 64 字" in page.locator(".bo-counter:visible").inner_text()
     page.locator("#id_age").fill("21")
     page.locator("#id_description").fill("写了很久\n的一段话")
