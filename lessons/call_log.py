@@ -151,18 +151,25 @@ class _Watch:
         self.is_ok = answer.status_code < 400 and self.body.get("state") is not False
         # What a refusal deals with stands in the context of its log lines; to read that costs as much as the digests.
         about = {"caller": self.caller} if self.caller else get_contextvars()
-        raw = token_of_head(self.request) or self.token
-        raw = raw if isinstance(raw, str) else ""
-        unid, is_here = (about["caller"], True) if "caller" in about else self._caller(raw)
-        if unid is None and self.body.get("state"):
-            return  # nobody's: a captcha, the weather
-        if not is_here and "Retry-After" in answer.headers:
-            return  # a name is no proof: wrong passwords that anybody sends end at their limit
+        token = self._token_sent()
+        unid, is_here = (about["caller"], True) if "caller" in about else self._caller(token)
+        if not self._is_kept(unid, is_here=is_here):
+            return
         path = f"/{match.route}" if match else self.request.path_info[:MAX_PATH]
-        call = self._call(path, digest(raw) if raw else "", took_s, is_read_only="read_only" in about)
+        call = self._call(path, digest(token) if token else "", took_s, is_read_only="read_only" in about)
         due = call_add(call, unid, address=client_ip(self.request), is_here=is_here)
         if due and (user := User.objects.filter(unid=due).first()):
             progress_update(calls_of([user]), now=times.now())
+
+    def _token_sent(self) -> str:
+        token = token_of_head(self.request) or self.token
+        return token if isinstance(token, str) else ""
+
+    def _is_kept(self, unid: str | None, *, is_here: bool) -> bool:
+        if unid is None and self.body.get("state"):
+            return False  # nobody's: a captcha, the weather
+        # A name is no proof: wrong passwords that anybody sends end at their limit.
+        return is_here or "Retry-After" not in self.answer.headers
 
     def _call(self, path: str, token: str, took_s: float, *, is_read_only: bool) -> Call:
         request, answer, sent = self.request, self.answer, self.sent or {}
@@ -194,12 +201,12 @@ class _Watch:
             retry_s=int(wait) if wait.isdecimal() else 0,
         )
 
-    def _caller(self, raw: str) -> tuple[str | None, bool]:
+    def _caller(self, sent_token: str) -> tuple[str | None, bool]:
         """Return whose call it was that no token told, and whether that account is at the address of the call."""
         sent, token = self.sent or {}, self.body.get("token")
         if self.body.get("state") and isinstance(token, str):
             return token_holder(token), True
-        for text in (raw, sent.get("refresh")):  # they have ended, or were checked by nobody
+        for text in (sent_token, sent.get("refresh")):  # they have ended, or were checked by nobody
             if isinstance(text, str) and text and (unid := token_holder(text)):
                 return unid, True
         name = sent.get("username")

@@ -71,8 +71,8 @@ def student_page(window: slice, *, class_name: str = "", key: str = "", scope: S
     if key:
         return _search(window, key, class_name)
     if class_name:
-        return _read(_newest(_CLASS, window), class_name=class_name, counted=class_key(class_name))
-    return _read(_newest(_ALL, window), counted=ALL)
+        return _page_read(_newest(_CLASS, window), class_name=class_name, counted=class_key(class_name))
+    return _page_read(_newest(_ALL, window), counted=ALL)
 
 
 class ClassSpelling:
@@ -304,14 +304,25 @@ def _narrow_page(window: slice, scope: Scope, class_name: str, key: str) -> Stud
 def _search(window: slice, text: str, class_name: str) -> StudentPage:
     if len(text) > MAX_NAME_LENGTH:
         return StudentPage(0, [])
-    keys = name_keys(text) + ([class_key(class_name)] if class_name else [])
     if len(text) > MAX_GRAM or class_name:
-        hits = _newest("SELECT id FROM hit", window)
-        return _read(hits, total="SELECT count(*) AS total FROM hit", before=_SIFT, keys=keys, text=text)
+        return _search_sifted(window, text, class_name)
+    return _search_counted(window, text)
+
+
+def _search_counted(window: slice, text: str) -> StudentPage:
+    """Find a text whose matches are counted already: by the count the statement decides between scan and fetch."""
+    keys = name_keys(text)
     # PostgreSQL runs only the branch that it takes.
     hits = f"""CASE WHEN total <= {window.start} THEN '{{}}'
     WHEN total > {MAX_FETCHED} THEN {_newest(_SCAN, window)} ELSE {_newest(_FETCH, window)} END"""
-    return _read(hits, keys=keys, text=text, counted=keys[0])
+    return _page_read(hits, keys=keys, text=text, counted=keys[0])
+
+
+def _search_sifted(window: slice, text: str, class_name: str) -> StudentPage:
+    """Find a text that has no count, because it is long or of one class: fetch, check and count all matches."""
+    keys = name_keys(text) + ([class_key(class_name)] if class_name else [])
+    hits = _newest("SELECT id FROM hit", window)
+    return _page_read(hits, total="SELECT count(*) AS total FROM hit", before=_SIFT, keys=keys, text=text)
 
 
 def _newest(ids: str, window: slice) -> str:
@@ -322,10 +333,12 @@ def _newest(ids: str, window: slice) -> str:
     return f"ARRAY({ids} ORDER BY id DESC LIMIT {window.stop - window.start} OFFSET {window.start})"
 
 
-def _read(ids: str, *, total: str = _COUNTED, before: str = "", **params: Any) -> StudentPage:
-    """Read the students of the array ``ids``, and the ``total``, in one statement.
+def _page_read(ids: str, *, total: str = _COUNTED, before: str = "", **params: Any) -> StudentPage:
+    """Read some students, and how many there are in all, in one statement.
 
-    The ids come from an index alone; only the page's own rows are read.
+    :param ids: writes an array of their ids, which come from an index alone; only the page's own rows are read.
+    :param total: the query of the number.
+    :param before: a WITH for both.
     """
     # The students stand before the tally, because a TRUNCATE locks them in this order too. Two that lock in the
     # same order never wait for each other in a circle.

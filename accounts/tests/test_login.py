@@ -148,6 +148,13 @@ def test_a_classmate_at_the_same_address_cannot_lock_the_owner_out(api, li):
 
 
 @pytest.mark.usefixtures("few_guesses")
+def test_a_right_password_ends_the_count_of_its_own_address(api, li):
+    for _ in range(3):
+        guess(api, login.PAIR_LIMIT - 1)
+        assert attempt(api).json()["state"] is True
+
+
+@pytest.mark.usefixtures("few_guesses")
 def test_a_device_is_known_by_our_signature_or_its_own_token_and_for_its_users_only(api, li, person):
     guess(api, login.PAIR_LIMIT)
     for cookie in ("", "li", signing.dumps({"li": "x"}), signing.dumps({"wang": "x"}, salt="device")):
