@@ -152,13 +152,12 @@ def value_matches(text: str, unseen: Collection[str] = ()) -> Q:
     digits, because by trying whole ones one could find out the rest.
     """
     fields = [one.field for one in COLUMNS if one.is_searched and len(text) <= (model_field(one.field).max_length or 0)]
-    if not fields:
-        return Q(pk__in=[])
     phone = phone_tidy(text)
     spellings = {text, text.upper(), phone}
-    whole = Q(*(Q(**{f"{field}__in": spellings}) for field in fields if field not in unseen), _connector=Q.OR)
+    ways = [Q(**{f"{field}__in": spellings}) for field in fields if field not in unseen]
     if re.fullmatch("1[0-9]{10}", phone):
-        whole |= Q(*(Q(**{f"{field}__endswith": phone[-4:]}) for field in fields if field in unseen), _connector=Q.OR)
+        ways += [Q(**{f"{field}__endswith": phone[-4:]}) for field in fields if field in unseen]
+    whole = Q(*ways, _connector=Q.OR) if ways else Q(pk__in=[])
     if not _NUMBER_START.fullmatch(text):
         return whole
     start = text.upper()

@@ -100,6 +100,8 @@ def test_whole_phones_tried_one_after_another_find_what_the_last_four_digits_fin
         found = client.get(reverse("admin:search") + f"?s={text}", headers={"HX-Request": "true"}).text
         assert (row.sid in found) == (is_right or not has_rights), text
     for client, has_rights in clerks:
+        page = client.get(reverse("admin:students_student_changelist") + f"?q=王 {PHONE}")
+        assert row not in page.context["cl"].result_list
         page = client.get(reverse("admin:shop_order_changelist") + "?q=13800000140")
         assert (order in page.context["cl"].result_list) == (not has_rights)
 
