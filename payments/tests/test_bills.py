@@ -284,7 +284,10 @@ class TestDifferences:
             ("amount", booked.out_trade_no), ("amount", wrong.out_trade_no),
         ]  # fmt: skip
         pages = [office.get(f"/admin/payments/difference/{one.pk}/change/").text for one in (first, second)]
-        assert ["step_return" in page for page in pages] == [False, True] and "在订单上补退差额" in pages[0]
+        Difference.objects.filter(pk=second.pk).update(out_refund_no="R1")  # as of a refund
+        pages.append(office.get(f"/admin/payments/difference/{second.pk}/change/").text)
+        Difference.objects.filter(pk=second.pk).update(out_refund_no="")
+        assert ["step_return" in page for page in pages] == [False, True, False] and "在订单上补退差额" in pages[0]
         assert wechat.called("query") == 1  # that of the sale: no answer could end these
         with pytest.raises(RefundNotPossible, match="已经入账"):
             difference_return(difference_id=first.pk, actor="李", now=timezone.now())
