@@ -95,6 +95,13 @@ def test_a_sheet_goes_out_is_filled_in_looked_at_carried_out_and_taken_back(offi
     assert press(office, "undo") == ["这一批已经撤销，或者还没有写入"] and shown(bike) == ("100.00", 8)
 
 
+def test_a_new_product_has_what_was_counted_else_the_stock_of_the_sheet(bike):
+    heads = ["名称", "类目", "价格", "账面库存", "实盘"]
+    lines = [["头盔", "车辆", "30", "7", ""], ["手电", "车辆", "30", "7", "5"]]
+
+    assert [row.pieces for row in goods.goods_read([heads, *lines], EVERYTHING)] == [7, 5]
+
+
 def test_many_products_cost_as_many_statements_as_two(root):
     def statements(number):
         rows = goods.goods_repriced([make_product(f"第{n}件", price="10") for n in range(number)], Decimal(5))
