@@ -91,6 +91,8 @@ def test_an_attempt_keeps_others_out_for_a_while_but_not_a_forced_sync(provider)
     WeatherAccount.objects.update(last_success_at=None)
     assert not weather_sync(now=at(8, 8))
     assert weather_sync(now=at(8, 10))
+    WeatherAccount.objects.update(last_success_at=None, last_attempt_at=at(8) + timedelta(days=1))  # by a wrong clock
+    assert weather_sync(now=at(8, 11))
 
 
 @pytest.mark.django_db(transaction=True)
