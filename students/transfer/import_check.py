@@ -174,10 +174,7 @@ def _spellings_remembered(run: TransferRun, known: dict[str, list[str]], scope: 
 
 
 def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, scope: Scope, today: date) -> list[Line]:
-    """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already.
-
-    Drops the choices' spellings that no row has.
-    """
+    """Return the rows of all sheets, as the person has corrected them; a class is spelt as it is already."""
     spelling, lines, mended = ClassSpelling(scope), [], Counter[tuple[str, str]]()
     readings: dict[str, str] = {}  # the first of each column
     for heading in headings:
@@ -187,23 +184,34 @@ def _lines(headings: Sequence[Heading], choices: Choices, findings: Findings, sc
                 texts["class"] = class_name
             texts |= choices.fixes.get(str(number), {})
             cells = {wire: tidy(wire, text, today) for wire, text in texts.items()}
-            for wire in cells:
-                if reading := reading_of(wire, texts[wire], cells[wire]):
+            for wire, cell in cells.items():
+                if reading := reading_of(wire, texts[wire], cell):
                     readings.setdefault(wire, reading)
             if cells.get("class"):
                 cells["class"] = spelling.of(cells["class"])
-            for wire, words in choices.spellings.items():
-                if (value := cells.get(wire, "")) in words:
-                    cells[wire] = words[value]
-                    mended[wire, value] += 1
+            mended.update(_mend(cells, choices.spellings))
             lines.append(Line(heading, number, {wire: text for wire, text in cells.items() if text}, picture))
+    findings.notes += readings.values()
+    _mended_tell(mended, choices, findings)
+    return lines
+
+
+def _mend(cells: dict[str, str], spellings: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+    """Replace the values of a row that should have been others; return these, by column."""
+    wrong = [(wire, cells[wire]) for wire, words in spellings.items() if cells.get(wire) in words]
+    for wire, value in wrong:
+        cells[wire] = spellings[wire][value]
+    return wrong
+
+
+def _mended_tell(counts: Counter[tuple[str, str]], choices: Choices, findings: Findings) -> None:
+    """Say which spellings were read as others. Drops the choices' spellings that no row has."""
     spellings: dict[str, dict[str, str]] = {}
-    for (wire, value), rows in mended.items():
-        word = spellings.setdefault(wire, {})[value] = choices.spellings[wire][value]
+    for (wire, value), rows in counts.items():
+        word = choices.spellings[wire][value]
+        spellings.setdefault(wire, {})[value] = word
         findings.mended.append({"wire": wire, "value": value, "rows": rows, "alike": word})
     choices.spellings = spellings
-    findings.notes += readings.values()
-    return lines
 
 
 def _rows(lines: Sequence[Line], rules: Rules) -> Iterator[TransferRow]:
