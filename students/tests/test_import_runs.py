@@ -336,7 +336,9 @@ def test_of_many_new_classes_those_that_are_alike_are_asked_about_first(office, 
         for name, degree in zip([*names, "H6 003"], ["高中", "中专"] * 21, strict=False)
     ]
 
-    run = checked(workbook(["姓名", "班级", "年龄", "城市", "学历"], *lines), root.user)
+    foot = ["", "审核：", "", "", ""]  # of the page
+
+    run = checked(workbook(["姓名", "班级", "年龄", "城市", "学历"], *lines, foot), root.user)
 
     assert run.options["new"][0] == {"wire": "class", "value": "H6 003", "rows": 1, "alike": "H6003"}
     text = text_of(office, run)

@@ -132,7 +132,8 @@ def _rows_write(lines: Sequence[Line], rules: Rules) -> tuple[Counter[str], Coun
     for rows in batches(with_progress(_rows(lines, rules), rules.run, total=len(lines))):
         TransferRow.objects.bulk_create(rows)
         changed.update(field for row in rows if row.kind == RowKind.CHANGED for field in row.diff)
-        values.update((wire, row.cells[wire]) for row in rows for wire in _LISTED if wire in row.cells)
+        named = [row.cells for row in rows if "name" in row.cells]  # not the foot of a page
+        values.update((wire, cells[wire]) for cells in named for wire in _LISTED if wire in cells)
     TransferRow.objects.bulk_create(_leavers(rules.run, lines, rules.scope))
     return changed, values
 
