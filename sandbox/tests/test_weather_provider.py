@@ -45,6 +45,13 @@ def test_is_of_the_day_before_until_new_figures_come():
     assert (midnight["date"], midnight["update_time"][:2]) == ("2025-04-18", "23")
 
 
+def test_air_is_called_good_up_to_fifty():
+    days = [report(city_named("南京"), NOON + timedelta(days=number)) for number in range(20)]
+
+    levels = {(int(day["air"]) <= 50, day["air_level"], day["aqi"]["air_level"]) for day in days}
+    assert levels == {(True, "优", "优"), (False, "良", "良")}
+
+
 def test_any_chinese_city_keeps_its_identity_and_the_rest_is_refused_with_errcode(ask):
     first, second = ask(city="腾冲").json(), ask(city="腾冲").json()
     assert first == second
