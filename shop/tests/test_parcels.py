@@ -411,7 +411,7 @@ class TestFillingIn:
             ["4", "", "13999999999", "JD4", ""],
             ["5", first.order_id, "", "SF5", ""],
             ["6", second.order_id, "", "", ""],
-            ["7", "", "139****0001", "X7", "德邦快递"],
+            ["7", "", "139****0001", "YT1000000000007", "德邦快递"],
         ]
         page, form = self.fill(office, [*orders, twin, masked], rows=rows, name=name, **typed(twin, "ZT9", "中通快递"))
 
@@ -422,7 +422,7 @@ class TestFillingIn:
             assert problem.startswith(f"第 {row} 行") and reason in problem and problem in page.content.decode()
         values = {key: form[key].value() for order in (first, second, twin, masked) for key in typed(order, "")}
         expected = typed(first, "SF1000000000001") | typed(second, "YT1000000000002", "圆通速递")
-        assert values == expected | typed(twin, "ZT9", "中通快递") | typed(masked, "X7", "德邦快递")
+        assert values == expected | typed(twin, "ZT9", "中通快递") | typed(masked, "YT1000000000007", "德邦快递")
         assert {parcel(order)[0] for order in orders} == {"paid"}
 
         page = office.post(f"{ORDERS}?work=ship", hidden(page) | values)
@@ -430,7 +430,9 @@ class TestFillingIn:
         assert "没有快递单号：请填写" in text and "已填入" not in text and all(row in text for row in form.problems)
         again = office.post(f"{ORDERS}?work=ship", hidden(page) | values).content.decode()
         assert all(again.count(f"<li>{row}") == 1 for row in form.problems)
-        office.post(f"{ORDERS}?work=ship", hidden(page) | values | by_hand(third) | {"sure_numbers": "X7 ZT9"})
+        office.post(
+            f"{ORDERS}?work=ship", hidden(page) | values | by_hand(third) | {"sure_numbers": "YT1000000000007 ZT9"}
+        )
         assert parcel(second) == ("shipped", "圆通速递", "YT1000000000002")
 
     @pytest.mark.parametrize(
