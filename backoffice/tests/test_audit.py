@@ -345,12 +345,15 @@ def test_a_burst_of_the_same_change_is_one_entry(root, zhuguan):
         assert edit(root, student, name=name).json()["state"] is True
     edit(root, student, city="成都")
     edit(zhuguan, student, name="丁")
+    LogEntry.objects.update(timestamp=timezone.now() - 2 * audit.BURST)
+    edit(zhuguan, student, name="戊")
 
     entries = [(entry.actor.username, entry.changes) for entry in LogEntry.objects.order_by("pk")]
     assert [(actor, changes.get("name")) for actor, changes in entries] == [
         ("root", ["王芳", "丙"]),
         ("root", None),
         ("zhuguan", ["丙", "丁"]),
+        ("zhuguan", ["丁", "戊"]),
     ]
 
 
