@@ -349,7 +349,8 @@ def test_of_many_new_classes_those_that_are_alike_are_asked_about_first(office, 
 def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_exists(office, root, sent_tasks, spells):
     student(name="李雷", class_name="H51904", degree="本科").save()
     misspelt = ["1", "谭鹏", "男", "H5 1904", "21", "重庆", "本科（在读）"]
-    run = checked(workbook(REAL[1], misspelt, ["2", "王芳", "女", "H51905", "21", "南京", "本科"]), root.user)
+    others = [["2", "王芳", "女", "H51905", "21", "南京", "本科"], ["3", "韩梅", "女", "H5 1904", "21", "南京", "本科"]]
+    run = checked(workbook(REAL[1], misspelt, *others), root.user)
 
     decide(office, run, "confirm")
     assert run.state == RunState.READY
@@ -359,11 +360,12 @@ def test_new_classes_must_be_ticked_and_one_click_gives_them_the_spelling_that_e
     for spell in spells:
         run = worked(decide(office, run, spell=spell))
     assert [one["value"] for one in run.options["new"]] == ["H51905"]
+    assert {one["value"]: one["rows"] for one in run.options["mended"]} == {"H5 1904": 2, "本科（在读）": 1}
     decide(office, run, "confirm", sure_new="1")
     worked(run)
 
     assert run.state == RunState.DONE
-    rows = Student.objects.exclude(city="").values_list("class_name", "degree").order_by("-pk")[:2]
+    rows = Student.objects.exclude(city="").values_list("class_name", "degree").order_by("-pk")[:3]
     assert set(rows) == {("H51905", "本科"), ("H51904", "本科")}
 
 
@@ -379,6 +381,8 @@ def test_what_was_mended_last_week_is_not_asked_again_and_is_taken_back_by_one_c
     week_later = checked(list_of_week, root.user)
 
     assert week_later.options["new"] == [] and week_later.counts == {"unchanged": 1, "left": 1}
+    right = checked(workbook(REAL[1], ["1", "谭鹏", "男", "H51904", "21", "重庆", "本科"]), root.user)
+    assert right.options["spellings"] == {}  # none that this list has
     text = text_of(office, week_later)
     assert "H5 1904</b> → <b>H51904" in text and "本科（在读）</b> → <b>本科" in text
     at = [one["value"] for one in week_later.options["mended"]].index("H5 1904")
