@@ -95,6 +95,7 @@ def test_what_fails_before_anyone_is_known_counts_too(trainee, person, api):
     api.get(LIST, headers={"authorization": '"altered"'})
     api.get("/api/students/getstulist")
     api.get("/favicon.ico")
+    api.get("/users/getCaptcha")  # nobody's
     api.post("/pay/payResult", {})  # WeChat Pay's, not the trainee's
     api.post("/pay/notify", {})
     api.get("/admin/nothing")
