@@ -11,7 +11,7 @@ from moving.document import NOT_GIVEN, Document, DocumentRefused
 from moving.dump import Dump
 from moving.table import AlreadyHere, Table
 from permissions.models import ROOT_ROLEID, ClientButton, Role
-from permissions.role_validation import MAX_ROWS, menu_problem, rows_problem
+from permissions.role_shape import MAX_ROWS, menu_problem, rows_problem
 from permissions.seed import ROLES
 from permissions.services.roles import menu_with_home
 from students.models import MAX_AGE, MIN_AGE, Student, student_number_new

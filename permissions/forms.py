@@ -18,7 +18,7 @@ from unfold import widgets
 
 from permissions.models import ClientButton, DataScope, Role
 from permissions.offered_rights import offered_rights, other_rows, rights_by_records, row_choices, rows_documented
-from permissions.role_validation import MAX_DEPTH, MAX_NAME, menu_problem, rows_problem
+from permissions.role_shape import MAX_DEPTH, MAX_NAME, menu_problem, rows_problem
 from permissions.selectors import menu_names_in_use
 from permissions.services.roles import menu_with_home
 

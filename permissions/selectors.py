@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from permissions.models import ROOT_ROLEID, Role
-from permissions.role_validation import menu_names
+from permissions.role_shape import menu_names
 from permissions.seed import FULL_MENU
 
 

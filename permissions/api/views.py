@@ -14,7 +14,7 @@ from core.api.params import Params, PlainText
 from core.errors import DomainError
 from permissions.errors import BadRole, RoleExists, RoleidMissing
 from permissions.models import ClientButton, Role
-from permissions.role_validation import menu_problem, rows_problem
+from permissions.role_shape import menu_problem, rows_problem
 from permissions.seed import DIRECTOR_MENU
 from permissions.selectors import role_list
 from permissions.services.roles import role_add

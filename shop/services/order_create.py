@@ -46,7 +46,7 @@ FROM (
 
 
 def order_deadline(now: datetime) -> datetime:
-    """Return when an order expires that is placed at ``now``, or whose payment starts then: 2 minutes later."""
+    """Return when an order expires that is placed at ``now``, or whose payment starts then: ``ORDER_TTL`` later."""
     return now + settings.ORDER_TTL
 
 
